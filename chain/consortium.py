@@ -1,0 +1,138 @@
+"""Client of `Consortium`: who takes part."""
+
+from __future__ import annotations
+
+from chain.contract import Contract
+from chain.errors import RecordError
+from chain.packing import ids_of
+from chain.phases import HospitalStatus
+from chain.receipts import Receipt
+from chain.records import HospitalRecord
+from chain.sender import Sender
+
+Address = str | bytes
+
+
+class ConsortiumClient(Contract):
+    """Hospitals, their bonds, and the named roles. Writes raise as `Sender.send` does."""
+
+    contract = "Consortium"
+
+    def admit(self, sender: Sender, account: Address, capacity_bps: int) -> int:
+        """Governance admits a hospital; returns its id."""
+        receipt = self.transact(sender, "admit", account, capacity_bps)
+        return int(self.event_in(receipt, "HospitalAdmitted").values["hospital"])
+
+    def post_bond(self, sender: Sender) -> Receipt:
+        """The admitted hospital posts its bond (approved beforehand) and becomes active."""
+        return self.transact(sender, "postBond")
+
+    def suspend(self, sender: Sender, hospital: int) -> Receipt:
+        """Governance suspends a hospital."""
+        return self.transact(sender, "suspend", hospital)
+
+    def reinstate(self, sender: Sender, hospital: int) -> Receipt:
+        """Governance lifts a suspension."""
+        return self.transact(sender, "reinstate", hospital)
+
+    def resign(self, sender: Sender) -> Receipt:
+        """The hospital leaves for good; its bond is released later."""
+        return self.transact(sender, "resign")
+
+    def withdraw_bond(self, sender: Sender, hospital: int) -> Receipt:
+        """Anyone sends a departed hospital its bond once it is released."""
+        return self.transact(sender, "withdrawBond", hospital)
+
+    def rotate_account(self, sender: Sender, account: Address) -> Receipt:
+        """The hospital acts through `account` from now on."""
+        return self.transact(sender, "rotateAccount", account)
+
+    def set_coordinator(self, sender: Sender, account: Address | None) -> Receipt:
+        """Governance names the coordinator (None for none)."""
+        return self.transact(sender, "setCoordinator", account)
+
+    def set_guardian(self, sender: Sender, account: Address | None) -> Receipt:
+        """Governance names the guardian (None for none)."""
+        return self.transact(sender, "setGuardian", account)
+
+    def set_dispute_court(self, sender: Sender, account: Address | None) -> Receipt:
+        """Governance names the dispute court (None for none)."""
+        return self.transact(sender, "setDisputeCourt", account)
+
+    def pause_claims(self, sender: Sender) -> Receipt:
+        """The guardian pauses claims for seven days at most."""
+        return self.transact(sender, "pauseClaims")
+
+    def unpause_claims(self, sender: Sender) -> Receipt:
+        """The guardian lifts the pause."""
+        return self.transact(sender, "unpauseClaims")
+
+    def coordinator(self) -> str:
+        """Who opens rounds and publishes models."""
+        return str(self.call("coordinator"))
+
+    def guardian(self) -> str:
+        """Who may pause claims."""
+        return str(self.call("guardian"))
+
+    def dispute_court(self) -> str:
+        """Who may freeze, release and void entries."""
+        return str(self.call("disputeCourt"))
+
+    def settlement(self) -> str:
+        """The token in which bonds are posted."""
+        return str(self.call("settlement"))
+
+    def bond_amount(self) -> int:
+        """The bond a hospital posts, in the settlement token's smallest unit."""
+        return int(self.call("bondAmount"))
+
+    def claims_paused(self) -> bool:
+        """Whether claims are paused now."""
+        return bool(self.call("claimsPaused"))
+
+    def pause_state(self) -> tuple[int, int]:
+        """Until when claims are paused, and from when they may be paused again (unix seconds)."""
+        until, next_pause = self.call("pauseState")
+        return int(until), int(next_pause)
+
+    def active_set(self) -> frozenset[int]:
+        """Ids of the active hospitals."""
+        return ids_of(int(self.call("activeSet")))
+
+    def hospital_count(self) -> int:
+        """Hospitals ever admitted; ids are 1..count."""
+        return int(self.call("hospitalCount"))
+
+    def hospital_id_of(self, account: Address) -> int:
+        """The hospital that an account acts for; 0 for none."""
+        return int(self.call("hospitalIdOf", account))
+
+    def hospital(self, hospital: int) -> HospitalRecord:
+        """A hospital.
+
+        Raises:
+            RecordError: nobody was admitted under that id.
+        """
+        record = self._records([hospital])[0]
+        if record.status is HospitalStatus.NONE:
+            raise RecordError(f"there is no hospital {hospital}: ids are 1..{self.hospital_count()}")
+        return record
+
+    def hospitals(self) -> tuple[HospitalRecord, ...]:
+        """All hospitals, by id."""
+        return self._records(range(1, self.hospital_count() + 1))
+
+    def _records(self, ids: range | list[int]) -> tuple[HospitalRecord, ...]:
+        views = self.call_many([("hospital", [number]) for number in ids])
+        return tuple(
+            HospitalRecord(
+                id=number,
+                account=view["account"],
+                capacity_bps=view["capacity_bps"],
+                status=HospitalStatus(view["status"]),
+                bond=view["bond"],
+                bond_release_at=view["bond_release_at"],
+            )
+            for number, view in zip(ids, views, strict=True)
+        )

@@ -1,0 +1,42 @@
+"""The clients of one deployment, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from web3 import Web3
+
+from chain.consortium import ConsortiumClient
+from chain.deployments import Deployment
+from chain.desk import DeskClient
+from chain.distributor import DistributorClient
+from chain.ledger import LedgerClient
+from chain.token import Erc20Client, TokenClient
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """A client for each deployed contract."""
+
+    w3: Web3
+    deployment: Deployment
+    settlement: Erc20Client
+    consortium: ConsortiumClient
+    token: TokenClient
+    ledger: LedgerClient
+    distributor: DistributorClient
+    desk: DeskClient
+
+
+def open_contracts(w3: Web3, deployment: Deployment) -> Contracts:
+    """Clients for the contracts of a deployment, over a connection."""
+    return Contracts(
+        w3=w3,
+        deployment=deployment,
+        settlement=Erc20Client(w3, deployment.settlement),
+        consortium=ConsortiumClient(w3, deployment.consortium),
+        token=TokenClient(w3, deployment.token),
+        ledger=LedgerClient(w3, deployment.ledger),
+        distributor=DistributorClient(w3, deployment.distributor),
+        desk=DeskClient(w3, deployment.desk),
+    )

@@ -1,0 +1,274 @@
+"""Deploying the contracts of a consortium, and bringing hospitals in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from web3.utils.address import get_create_address
+
+from chain.abi import abi_of
+from chain.compile import load_artifact
+from chain.connect import LOCAL_CHAIN_IDS, chain_identity, to_address
+from chain.consortium import ConsortiumClient
+from chain.contracts import Contracts, open_contracts
+from chain.deployments import Deployment, check_present
+from chain.errors import ChainError
+from chain.receipts import Call, Receipt
+from chain.records import LedgerParams, RuleRecord
+from chain.rpc import request
+from chain.sender import Sender
+from chain.shapes import RuleLike
+from chain.token import Erc20Client
+
+TOKEN = 10**18
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """What is fixed when a consortium's contracts are deployed. The defaults suit work by the day.
+
+    Attributes:
+        rule: the first reward rule.
+        max_supply: upper bound of everything ever allocated, in the token's smallest unit; below 2^112.
+        initial_emission: base emission of round 1.
+        emission_decay_bps: each round's emission is the previous one's times this over 10_000.
+        bonus_per_point: bonus for each point by which the median model score beats the best so far.
+        bonus_cap: largest bonus of one round.
+        k_min: fewest devices of an entry.
+        rho_cap_micro: largest declared rho of a round, in millionths.
+        ready_seconds: duration of the ready phase (and so on for the other phases).
+        training_seconds: of the training phase.
+        commit_seconds: of the commit phase.
+        reveal_seconds: of the reveal phase.
+        entry_seconds: of the entry phase.
+        attest_seconds: of the attest phase.
+        challenge_seconds: between closing and the first claim.
+        idle_seconds: from closing until any hospital may open the next round.
+        max_freeze_seconds: until anyone may release a frozen entry.
+        bond_amount: bond of a hospital, in the settlement token's smallest unit.
+        exit_seconds: from leaving until the bond is released.
+        min_fulfil_seconds: shortest time a service may give its provider.
+        min_buyer_seconds: shortest time a service may give its buyer.
+        arbitration_seconds: time governance has to decide on an objection.
+        settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
+        settlement_supply: supply of that plain one.
+    """
+
+    rule: RuleLike
+    max_supply: int = 100_000_000 * TOKEN
+    initial_emission: int = 10_000 * TOKEN
+    emission_decay_bps: int = 10_000
+    bonus_per_point: int = 0
+    bonus_cap: int = 0
+    k_min: int = 16
+    rho_cap_micro: int = 10_000_000
+    ready_seconds: int = 4 * _HOUR
+    training_seconds: int = 2 * _DAY
+    commit_seconds: int = _DAY
+    reveal_seconds: int = _DAY
+    entry_seconds: int = _DAY
+    attest_seconds: int = _DAY
+    challenge_seconds: int = 3 * _DAY
+    idle_seconds: int = 7 * _DAY
+    max_freeze_seconds: int = 30 * _DAY
+    bond_amount: int = 1_000 * TOKEN
+    exit_seconds: int = 60 * _DAY
+    min_fulfil_seconds: int = _HOUR
+    min_buyer_seconds: int = _HOUR
+    arbitration_seconds: int = 14 * _DAY
+    settlement: str | None = None
+    settlement_supply: int = 1_000_000_000 * TOKEN
+
+    @classmethod
+    def local(cls, rule: RuleLike, *, k_min: int = 4) -> DeployConfig:
+        """For a local chain: small groups, phases of minutes that the node's clock can be moved past."""
+        return cls(
+            rule=rule,
+            k_min=k_min,
+            ready_seconds=5 * _MINUTE,
+            training_seconds=_HOUR,
+            commit_seconds=10 * _MINUTE,
+            reveal_seconds=10 * _MINUTE,
+            entry_seconds=10 * _MINUTE,
+            attest_seconds=10 * _MINUTE,
+            challenge_seconds=_HOUR,
+            idle_seconds=_DAY,
+            max_freeze_seconds=2 * _DAY,
+            exit_seconds=_DAY,
+            min_fulfil_seconds=_MINUTE,
+            min_buyer_seconds=_MINUTE,
+            arbitration_seconds=_HOUR,
+        )
+
+    def instant(self) -> DeployConfig:
+        """The same with phases of no duration, in which anyone may move on at once (local chains only)."""
+        return replace(
+            self,
+            ready_seconds=0,
+            training_seconds=0,
+            commit_seconds=0,
+            reveal_seconds=0,
+            entry_seconds=0,
+            attest_seconds=0,
+            challenge_seconds=0,
+            idle_seconds=0,
+        )
+
+    def ledger_params(self) -> LedgerParams:
+        """What the ledger's constructor takes."""
+        names = LedgerParams.__dataclass_fields__
+        return LedgerParams(**{name: getattr(self, name) for name in names})
+
+    def as_json(self) -> dict[str, object]:
+        """For the deployment's record; amounts as text, since JSON numbers end at 2^53."""
+        plain = {name: str(value) if _is_large(value) else value for name, value in asdict(self).items()}
+        names = RuleRecord.__dataclass_fields__
+        rule = {name: getattr(self.rule, name) for name in names}
+        return {
+            **plain,
+            "rule": {name: list(v) if isinstance(v, Sequence) else v for name, v in rule.items()},
+        }
+
+
+def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = None) -> Deployment:
+    """Deploy all contracts with the sender as first governance and guardian.
+
+    Args:
+        sender: pays, and administers the AccessManager afterwards.
+        config: what is fixed.
+        coordinator: who opens rounds; the sender by default.
+
+    Raises:
+        ChainError: no settlement token was named off a local chain, or the contracts do not fit together.
+        ContractError: a parameter is out of range.
+    """
+    w3 = sender.w3
+    chain_id, genesis = chain_identity(w3)
+    if config.settlement is None and chain_id not in LOCAL_CHAIN_IDS:
+        raise ChainError(
+            f"chain {chain_id} is not a local one: name the settlement token in which bonds are posted"
+        )
+    if config.settlement is not None and not Erc20Client(w3, config.settlement).has_code():
+        raise ChainError(
+            f"there is no token at {config.settlement} on chain {chain_id}: give its right address"
+        )
+    start = int(request(w3, "eth_blockNumber"), 16)
+    authority = create_contract(sender, "AccessManager", sender.address)
+    settlement = (
+        to_address(config.settlement)
+        if config.settlement is not None
+        else create_contract(sender, "LocalSettlementToken", config.settlement_supply)
+    )
+    consortium = create_contract(
+        sender,
+        "Consortium",
+        authority,
+        settlement,
+        config.bond_amount,
+        config.exit_seconds,
+        coordinator or sender.address,
+        sender.address,
+    )
+    ledger = create_contract(sender, "ContributionLedger", consortium, config.ledger_params(), config.rule)
+    with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
+        nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
+        expected = str(get_create_address(sender.address, nonce + 1))  # type: ignore[arg-type]
+        token = create_contract(sender, "ParticipationToken", expected, config.max_supply)
+        distributor = create_contract(sender, "RewardDistributor", ledger, token)
+    desk = create_contract(
+        sender,
+        "RedemptionDesk",
+        token,
+        consortium,
+        config.min_fulfil_seconds,
+        config.min_buyer_seconds,
+        config.arbitration_seconds,
+    )
+    deployment = Deployment(
+        chain_id=chain_id,
+        genesis="0x" + genesis.hex(),
+        block=start,
+        deployer=sender.address,
+        authority=authority,
+        settlement=settlement,
+        consortium=consortium,
+        token=token,
+        ledger=ledger,
+        distributor=distributor,
+        desk=desk,
+        config=config.as_json(),
+    )
+    check_present(deployment, w3)
+    check_wiring(open_contracts(w3, deployment))
+    return deployment
+
+
+def create_contract(sender: Sender, contract: str, *arguments: object) -> str:
+    """Deploy one compiled contract and return its address.
+
+    Args:
+        sender: pays.
+        contract: its Solidity name.
+        arguments: the constructor's, in Solidity's order.
+
+    Raises:
+        ContractError: the constructor refuses the arguments.
+    """
+    member = abi_of(contract).constructor
+    code = bytes.fromhex(str(load_artifact(contract)["bytecode"]).removeprefix("0x"))
+    receipt = sender.send(Call(None, code + member.encode(arguments), f"{contract}.constructor"))
+    if receipt.contract is None:
+        raise ChainError(f"the node did not say where {contract} was created: check the node")
+    return to_address(receipt.contract)
+
+
+def check_wiring(contracts: Contracts) -> None:
+    """Make sure that the deployed contracts name each other.
+
+    Raises:
+        ChainError: one names another address.
+    """
+    known = contracts.deployment
+    found = {
+        "token's minter": (contracts.token.minter(), known.distributor),
+        "distributor's ledger": (contracts.distributor.call("ledger"), known.ledger),
+        "distributor's token": (contracts.distributor.call("token"), known.token),
+        "ledger's consortium": (contracts.ledger.call("consortium"), known.consortium),
+        "desk's consortium": (contracts.desk.call("consortium"), known.consortium),
+        "desk's token": (contracts.desk.call("token"), known.token),
+        "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
+        "consortium's authority": (contracts.consortium.call("authority"), known.authority),
+        "ledger's authority": (contracts.ledger.call("authority"), known.authority),
+    }
+    for what, (actual, expected) in found.items():
+        if actual != expected:
+            raise ChainError(
+                f"the {what} is {actual}, expected {expected}: another program sent with the deployer's key "
+                "meanwhile, deploy again"
+            )
+    if contracts.token.max_supply() != contracts.ledger.params().max_supply:
+        raise ChainError("token and ledger have different maximum supplies: deploy again")
+
+
+def admit_hospital(contracts: Contracts, governance: Sender, account: str | bytes, capacity_bps: int) -> int:
+    """Governance admits a hospital with its voted capacity; returns its id. Its bond is posted later."""
+    return contracts.consortium.admit(governance, account, capacity_bps)
+
+
+def fund_bond(contracts: Contracts, holder: Sender, account: str | bytes) -> Receipt:
+    """Whoever holds settlement tokens gives a hospital what its bond takes."""
+    return contracts.settlement.transfer(holder, account, contracts.consortium.bond_amount())
+
+
+def post_bond(contracts: Contracts, hospital: Sender) -> Receipt:
+    """The admitted hospital approves and posts its bond out of its settlement tokens, and is active."""
+    consortium: ConsortiumClient = contracts.consortium
+    settlement: Erc20Client = contracts.settlement
+    settlement.approve(hospital, consortium.address, consortium.bond_amount())
+    return consortium.post_bond(hospital)
+
+
+def _is_large(value: object) -> bool:
+    return isinstance(value, int) and abs(value) >= 1 << 53

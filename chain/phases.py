@@ -1,0 +1,48 @@
+"""Enumerations of the contracts, in their order."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Phase(IntEnum):
+    """Where a round stands."""
+
+    NONE = 0
+    READY = 1
+    BEACON = 2
+    TRAINING = 3
+    COMMIT = 4
+    REVEAL = 5
+    ENTRY = 6
+    ATTEST = 7
+    CLOSED = 8
+
+
+class HospitalStatus(IntEnum):
+    """Where a hospital stands in the consortium."""
+
+    NONE = 0
+    ADMITTED = 1
+    ACTIVE = 2
+    SUSPENDED = 3
+    LEFT = 4
+
+
+class OrderStatus(IntEnum):
+    """Where an order at the redemption desk stands."""
+
+    NONE = 0
+    OPEN = 1
+    FULFILLED = 2
+    OBJECTED = 3
+    PAID = 4
+    REFUNDED = 5
+
+
+class Profile(IntEnum):
+    """What may be seen outside a cohort, and so what is scored."""
+
+    ACCOUNTABLE = 0
+    HOSPITAL = 1
+    PRIVATE = 2

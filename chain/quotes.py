@@ -1,0 +1,65 @@
+"""What a transaction needs to know before it is signed: nonce, fees and gas, asked for in one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from web3 import Web3
+
+from chain.receipts import Call
+from chain.rpc import RpcError, batch, unwrap
+
+
+@dataclass(frozen=True)
+class Fees:
+    """What a transaction offers for gas, in wei; `tip` is None on chains without EIP-1559."""
+
+    price: int
+    tip: int | None
+
+    @classmethod
+    def of(cls, block: dict[str, Any], gas_price: str) -> Fees:
+        """From the latest block and the node's suggestion. On zero-gas networks everything is zero."""
+        suggested = int(gas_price, 16)
+        if "baseFeePerGas" not in block:
+            return cls(suggested, None)
+        base = int(block["baseFeePerGas"], 16)
+        tip = max(suggested - base, 0)
+        return cls(2 * base + tip, tip)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a node says before a transaction is signed."""
+
+    pending_count: int
+    fees: Fees
+    gas: int | RpcError
+
+
+def read_quotes(w3: Web3, calls: list[tuple[str, Call]]) -> list[Quote]:
+    """Nonces, fees and gas for (address of the sender, call) pairs, in one request.
+
+    Raises:
+        NodeError: the node does not answer.
+    """
+    requests: list[tuple[str, list[object]]] = [
+        ("eth_getBlockByNumber", ["latest", False]),
+        ("eth_gasPrice", []),
+    ]
+    for address, call in calls:
+        requests.append(("eth_getTransactionCount", [address, "pending"]))
+        if call.gas is None:
+            requests.append(("eth_estimateGas", [call.as_json(address)]))
+    answers = iter(batch(w3, requests))
+    fees = Fees.of(unwrap(next(answers)), unwrap(next(answers)))
+    quotes = []
+    for _, call in calls:
+        count = int(unwrap(next(answers)), 16)
+        if call.gas is not None:
+            quotes.append(Quote(count, fees, call.gas))
+            continue
+        estimate = next(answers)
+        quotes.append(Quote(count, fees, estimate if isinstance(estimate, RpcError) else int(estimate, 16)))
+    return quotes

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IConsortium} from "./interfaces/IConsortium.sol";
+import {RewardRule} from "./interfaces/ILedgerTypes.sol";
+import {EntryDisputes} from "./ledger/EntryDisputes.sol";
+import {LedgerBase} from "./ledger/LedgerBase.sol";
+import {LedgerViews} from "./ledger/LedgerViews.sol";
+import {RoundActs} from "./ledger/RoundActs.sol";
+import {RuleBook} from "./ledger/RuleBook.sol";
+import {Settlement} from "./ledger/Settlement.sol";
+
+/// @title ContributionLedger
+/// @notice The record of the rounds; see IContributionLedger. Its parts are in `ledger/`: the clock, what hospitals put
+/// on record, the settlement, the rules, disputes and views.
+contract ContributionLedger is Settlement, EntryDisputes, LedgerViews, RuleBook {
+    /// @param consortium_ Who the hospitals are; its authority governs the rules too.
+    /// @param params_ What is fixed at deployment.
+    /// @param initialRule The first reward rule.
+    constructor(IConsortium consortium_, Params memory params_, RewardRule memory initialRule)
+        LedgerBase(consortium_, params_)
+        RuleBook(IAccessManaged(address(consortium_)).authority(), initialRule)
+    {}
+
+    /// @inheritdoc RoundActs
+    function _currentRuleId() internal view override returns (uint16) {
+        return latestRuleId;
+    }
+
+    /// @inheritdoc LedgerViews
+    function _packedRule(uint256 ruleId) internal view override(Settlement, LedgerViews) returns (uint256) {
+        return _packedRules[ruleId];
+    }
+}

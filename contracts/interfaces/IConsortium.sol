@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+/// @title IConsortium
+/// @notice Who takes part: hospitals with an account, a voted capacity and a bond, and the few named roles.
+/// @dev Governance is whoever the AccessManager lets through the `restricted` functions.
+/// Known weaknesses: `rotateAccount` takes effect in one step, so an unreachable new account locks the hospital out;
+/// a hospital may rotate onto an account that governance is about to admit, which makes that admission revert.
+interface IConsortium {
+    /// @notice Where a hospital stands. `Admitted` has no bond yet; `Left` is final.
+    enum Status {
+        None,
+        Admitted,
+        Active,
+        Suspended,
+        Left
+    }
+
+    /// @notice A hospital as outsiders see it.
+    /// @param account The account that acts for the hospital now.
+    /// @param capacityBps Largest share of a round's budget, in basis points; voted at joining and immutable.
+    /// @param status Where the hospital stands.
+    /// @param bond Bond held here, in units of the settlement token.
+    /// @param bondReleaseAt From when the bond may be withdrawn (unix seconds); 0 unless the hospital has left.
+    struct HospitalView {
+        address account;
+        uint16 capacityBps;
+        Status status;
+        uint256 bond;
+        uint64 bondReleaseAt;
+    }
+
+    /// @notice A hospital was admitted and may post its bond.
+    event HospitalAdmitted(uint16 indexed hospital, address indexed account, uint16 capacityBps);
+    /// @notice A hospital posted its bond and is active.
+    event BondPosted(uint16 indexed hospital, uint256 amount);
+    /// @notice Governance suspended a hospital; it can no longer act.
+    event HospitalSuspended(uint16 indexed hospital);
+    /// @notice Governance lifted a suspension.
+    event HospitalReinstated(uint16 indexed hospital);
+    /// @notice A hospital left for good; its bond is released later.
+    event HospitalLeft(uint16 indexed hospital, uint64 bondReleaseAt);
+    /// @notice A hospital that left took its bond back.
+    event BondWithdrawn(uint16 indexed hospital, address indexed account, uint256 amount);
+    /// @notice A hospital acts through another account from now on.
+    event AccountRotated(uint16 indexed hospital, address indexed previous, address indexed next);
+    /// @notice The coordinator changed.
+    event CoordinatorSet(address indexed coordinator);
+    /// @notice The guardian changed.
+    event GuardianSet(address indexed guardian);
+    /// @notice The dispute court changed.
+    event DisputeCourtSet(address indexed court);
+    /// @notice Claims are paused until `until` at the latest.
+    event ClaimsPausedUntil(uint64 until);
+    /// @notice Claims are open again before the pause would have ended by itself.
+    event ClaimsUnpaused();
+
+    /// @notice An address argument is zero where that makes no sense.
+    error ZeroAddress();
+    /// @notice The capacity is zero or above 10,000 basis points.
+    error InvalidCapacity(uint16 capacityBps);
+    /// @notice All hospital ids are taken.
+    error TooManyHospitals(uint256 maximum);
+    /// @notice The account already acts for a hospital.
+    error AccountInUse(address account, uint16 hospital);
+    /// @notice The caller acts for no hospital.
+    error NotHospital(address caller);
+    /// @notice There is no hospital of that id.
+    error UnknownHospital(uint16 hospital);
+    /// @notice The hospital's status does not allow the call.
+    error WrongStatus(uint16 hospital, Status actual);
+    /// @notice The bond is not released yet, or the hospital has not left.
+    error BondLocked(uint16 hospital, uint64 releaseAt);
+    /// @notice Only the guardian may pause or unpause claims.
+    error NotGuardian(address caller);
+    /// @notice The pause's cool-down is still running.
+    error PauseCoolingDown(uint64 until);
+    /// @notice There is no pause to lift.
+    error NotPaused();
+    /// @notice A duration is zero, which only local chains (ids 31337 and 1337) allow.
+    error ZeroDuration();
+
+    /// @notice Admit a hospital. Restricted to governance.
+    /// @param account The account that will act for it; must act for no other hospital.
+    /// @param capacityBps Its capacity, 1..10,000; immutable from here on.
+    /// @return hospital The new id, 1..64.
+    function admit(address account, uint16 capacityBps) external returns (uint16 hospital);
+
+    /// @notice Post the bond and become active. Called by the admitted hospital, which has approved `bondAmount`.
+    function postBond() external;
+
+    /// @notice Suspend an active hospital. Restricted to governance.
+    /// @param hospital Its id.
+    function suspend(uint16 hospital) external;
+
+    /// @notice Make a suspended hospital active again. Restricted to governance.
+    /// @param hospital Its id.
+    function reinstate(uint16 hospital) external;
+
+    /// @notice Leave for good, from any status but `None` and `Left`. The bond is released `exitSeconds` later.
+    function resign() external;
+
+    /// @notice Send a departed hospital its bond, to the account it has now. Anyone may call it.
+    /// @param hospital Its id.
+    function withdrawBond(uint16 hospital) external;
+
+    /// @notice Act through another account from now on. Called by the hospital's present account.
+    /// @param next The new account; must act for no hospital.
+    function rotateAccount(address next) external;
+
+    /// @notice Name the coordinator. Restricted to governance. Zero leaves rounds to the hospitals.
+    /// @param coordinator_ The new coordinator.
+    function setCoordinator(address coordinator_) external;
+
+    /// @notice Name the guardian. Restricted to governance. A running pause and its cool-down are not touched.
+    /// @param guardian_ The new guardian; zero for none.
+    function setGuardian(address guardian_) external;
+
+    /// @notice Name the dispute court. Restricted to governance.
+    /// @param court The new court; zero for none.
+    function setDisputeCourt(address court) external;
+
+    /// @notice Pause claims for seven days at most. Called by the guardian, and refused while a cool-down runs.
+    function pauseClaims() external;
+
+    /// @notice Lift the pause early; the cool-down of seven days starts now. Called by the guardian.
+    function unpauseClaims() external;
+
+    /// @notice Most hospitals there can ever be.
+    function MAX_HOSPITALS() external view returns (uint256);
+    /// @notice Longest pause of claims, and its cool-down, in seconds.
+    function MAX_PAUSE_SECONDS() external view returns (uint64);
+    /// @notice The token in which bonds are posted.
+    function settlement() external view returns (IERC20);
+    /// @notice The bond a hospital posts.
+    function bondAmount() external view returns (uint256);
+    /// @notice Seconds between leaving and the release of the bond.
+    function exitSeconds() external view returns (uint64);
+    /// @notice Who opens rounds and publishes models.
+    function coordinator() external view returns (address);
+    /// @notice Who may pause claims.
+    function guardian() external view returns (address);
+    /// @notice Who may freeze, release and void entries.
+    function disputeCourt() external view returns (address);
+    /// @notice Whether claims are paused now.
+    function claimsPaused() external view returns (bool);
+    /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
+    function pauseState() external view returns (uint64 pausedUntil, uint64 nextPauseAt);
+    /// @notice Bitmap of the active hospitals; bit `id` stands for hospital `id`.
+    function activeSet() external view returns (uint256);
+    /// @notice How many hospitals were ever admitted; ids are 1..count.
+    function hospitalCount() external view returns (uint16);
+    /// @notice What opening a round needs, in one read.
+    function roster() external view returns (address coordinator_, uint256 activeSet_, uint16 hospitalCount_);
+    /// @notice The hospital that an account acts for; 0 for none.
+    function hospitalIdOf(address account) external view returns (uint16);
+    /// @notice The active hospital that an account acts for; 0 if it acts for none, or for one that is not active.
+    function activeHospitalOf(address account) external view returns (uint16);
+    /// @notice A hospital's account, capacity, status and bond.
+    function hospital(uint16 id) external view returns (HospitalView memory);
+    /// @notice All capacities, 16 bits each, hospital `id` in word `(id - 1) / 16` at bit `16 * ((id - 1) % 16)`.
+    function capacityWords() external view returns (uint256[4] memory);
+}

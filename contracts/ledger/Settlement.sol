@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
+import {RewardRule} from "../interfaces/ILedgerTypes.sol";
+import {RewardMath} from "../libraries/RewardMath.sol";
+import {RoundWords} from "../libraries/RoundWords.sol";
+import {RulePacking} from "../libraries/RulePacking.sol";
+import {ScoreBoard} from "../libraries/ScoreBoard.sol";
+import {ScorePacking} from "../libraries/ScorePacking.sol";
+import {Contributions} from "./Contributions.sol";
+
+/// @title Settlement
+/// @notice Closing a round: medians of what was revealed, the budget, and each hospital's allocation of it.
+abstract contract Settlement is Contributions {
+    /// @dev What allocations share.
+    struct Pot {
+        uint256 budget;
+        uint256 bonus;
+        uint256 volume;
+        uint256 compute;
+        uint256 allocated;
+        uint256 counted; // hospitals whose entry counts
+    }
+
+    /// @inheritdoc IContributionLedger
+    function closeRound(uint64 round_) external {
+        RoundWords.Head memory head = _load(round_);
+        _requirePhase(round_, head, Phase.Attest);
+        if (head.acted != head.expected) _requireDeadline(round_, head);
+        _settle(round_, head);
+    }
+
+    /// @dev Unpaid: the base emission rolls over, and nothing else changes. Paid: everything rolled over is spent.
+    function _settle(uint64 round_, RoundWords.Head memory head) internal override {
+        Round storage r = _rounds[round_];
+        bytes32 accepted = r.acceptedDigest;
+        RoundWords.Emission memory emission = RoundWords.unpackEmission(_emission);
+        RoundWords.Outcome memory outcome = RoundWords.unpackOutcome(r.outcome);
+        outcome.closedAt = block.timestamp;
+        outcome.ruleId = head.ruleId;
+        outcome.paid = accepted != 0;
+        outcome.deviceQualityScored = RewardMath.deviceQualityScored(uint8(head.profile));
+
+        Pot memory pot;
+        if (outcome.paid) {
+            _pay(round_, head, emission, outcome, pot);
+            totalAllocated += pot.allocated;
+            r.opening |= pot.budget << 144;
+            emission.rolledOver = 0;
+        } else {
+            emission.rolledOver += emission.next;
+            if (emission.rolledOver > _MAX_SUPPLY) emission.rolledOver = _MAX_SUPPLY;
+        }
+        emission.next = (emission.next * _EMISSION_DECAY_BPS) / RewardMath.FULL;
+        _emission = RoundWords.pack(emission);
+        r.outcome = RoundWords.pack(outcome);
+        head.phase = uint256(Phase.Closed);
+        head.deadline = 0;
+        _store(round_, head);
+        emit PhaseAdvanced(round_, Phase.Closed, 0);
+        emit RoundClosed(round_, outcome.paid, pot.budget, pot.bonus, pot.volume, pot.compute, accepted);
+    }
+
+    /// @dev The rule of that id, packed.
+    function _packedRule(uint256 ruleId) internal view virtual returns (uint256);
+
+    function _pay(
+        uint64 round_,
+        RoundWords.Head memory head,
+        RoundWords.Emission memory emission,
+        RoundWords.Outcome memory outcome,
+        Pot memory pot
+    ) private {
+        uint256 sets = _rounds[round_].sets;
+        ScoreBoard.Board memory board = ScoreBoard.load(_work, uint64(sets >> 128), head.hospitals);
+        pot.bonus = _modelBonus(board, emission, outcome);
+        pot.budget = emission.next + emission.rolledOver + pot.bonus;
+        uint256 left = _MAX_SUPPLY - totalAllocated;
+        if (pot.budget > left) pot.budget = left;
+
+        // submitted, revealed, attested the accepted digest, and not voided
+        pot.counted = (sets >> 192) & (sets >> 128) & _attestations[round_][_rounds[round_].acceptedDigest]
+            & ~outcome.voided;
+        uint256[] memory lanes = new uint256[](head.hospitals);
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            if ((pot.counted >> i) & 1 == 0) continue;
+            uint256 sums = _entries[_key(round_, i + 1)].lanes;
+            lanes[i] = sums;
+            pot.volume += uint48(sums >> 32);
+            pot.compute += uint48(sums >> 80);
+        }
+        bool scored = RewardMath.hospitalQualityScored(uint8(head.profile));
+        _allocate(round_, head.ruleId, scored, pot, lanes, _qualities(board, scored, head.hospitals, uint64(_rounds[round_].opening)));
+        uint256 lost = (sets >> 192) & ~pot.counted;
+        for (uint256 id = 1; lost != 0; ++id) {
+            if (lost & 1 == 1) emit Forfeited(round_, uint16(id));
+            lost >>= 1;
+        }
+    }
+
+    /// @dev Write each counted hospital's allocation.
+    function _allocate(
+        uint64 round_,
+        uint256 ruleId,
+        bool scored,
+        Pot memory pot,
+        uint256[] memory lanes,
+        uint256[] memory qualities
+    ) private {
+        RewardRule memory rule_ = RulePacking.unpack(_packedRule(ruleId));
+        uint256[4] memory capacities = consortium.capacityWords();
+        uint128[64] storage results = _results[round_];
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            if ((pot.counted >> i) & 1 == 0) continue;
+            uint256 sums = lanes[i];
+            uint256 share = RewardMath.shareE18(
+                rule_,
+                uint16(capacities[i >> 4] >> (16 * (i & 15))),
+                uint48(sums >> 32),
+                pot.volume,
+                uint48(sums >> 80),
+                pot.compute
+            );
+            uint256 quality = qualities[i];
+            uint256 amount = RewardMath.hospitalAllocation(pot.budget, share, quality, rule_.hospitalGate, scored);
+            pot.allocated += amount;
+            results[i] = uint128(amount | (quality << 112));
+            emit Allocated(round_, uint16(i + 1), uint16(quality), share, amount);
+        }
+    }
+
+    /// @dev The bonus for the median model score; keeps the median as the best so far if it is.
+    function _modelBonus(
+        ScoreBoard.Board memory board,
+        RoundWords.Emission memory emission,
+        RoundWords.Outcome memory outcome
+    ) private view returns (uint256 earned) {
+        (bool known, uint256 median) = ScoreBoard.modelMedian(board);
+        if (!known) return 0;
+        outcome.medianModelScore = median;
+        uint256 best = emission.bestModelScore;
+        if (emission.bestKnown) earned = RewardMath.bonus(median, best, _BONUS_PER_POINT, _BONUS_CAP);
+        if (median > best) emission.bestModelScore = median;
+        emission.bestKnown = true;
+    }
+
+    /// @dev Each hospital's quality: the lower median of at least two scores by others, else the last one accepted.
+    /// Where quality is not scored, full marks, and the last ones stay.
+    function _qualities(ScoreBoard.Board memory board, bool scored, uint256 hospitals, uint256 active)
+        private
+        returns (uint256[] memory qualities)
+    {
+        qualities = new uint256[](hospitals);
+        uint256 word = 0; // last qualities of 18 hospitals
+        for (uint256 i = 0; i < hospitals; ++i) {
+            if (i % ScorePacking.LANES == 0) word = _lastQualities[i / ScorePacking.LANES];
+            qualities[i] = RewardMath.FULL;
+            if (!scored || (active >> i) & 1 == 0) continue;
+            (bool rated, uint256 median) = ScoreBoard.qualityMedian(board, i + 1);
+            uint256 shift = ScorePacking.shiftOf(i + 1);
+            uint256 last = ScorePacking.get(word, shift);
+            if (rated && last != median + 1) {
+                last = median + 1;
+                word = ScorePacking.set(word, shift, last);
+                _lastQualities[i / ScorePacking.LANES] = word;
+            }
+            if (last != 0) qualities[i] = last - 1;
+        }
+    }
+}
