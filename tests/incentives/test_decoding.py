@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated_rounds import DEVICES, device, simulate
+
+from incentives import (
+    DEFAULT_RULE,
+    MICRO,
+    CohortEvidence,
+    CohortKey,
+    DecoderSettings,
+    IncentivesError,
+    RoundEvidence,
+    decode,
+    effects,
+    round_evidence,
+)
+
+GATE = DEFAULT_RULE.device_gate
+
+
+def _rates(seeds, rounds, **world):
+    """Scores of flippers, honest devices and free riders over simulated worlds."""
+    scores = {"flipper": [], "honest": [], "free rider": []}
+    for seed in seeds:
+        drawn = simulate(seed, rounds, **world)
+        for hospital, history in drawn.histories.items():
+            quality = decode(history, devices=[device(hospital, k) for k in range(DEVICES)])
+            for who, value in quality.items():
+                kind = (
+                    "flipper"
+                    if who in drawn.flippers
+                    else "free rider"
+                    if who in drawn.free_riders
+                    else "honest"
+                )
+                scores[kind].append(value)
+    return {kind: np.array(values) for kind, values in scores.items()}
+
+
+def test_flippers_lose_their_pay_within_ten_rounds_and_honest_devices_keep_theirs():
+    scores = _rates(range(60), 10)
+    assert np.mean(scores["flipper"] < GATE) > 0.75  # 0.87 over 300 worlds
+    assert np.mean(scores["flipper"]) < 2_000  # 940
+    assert np.mean(scores["honest"] < GATE) < 0.01  # 0.003
+    assert np.mean(scores["honest"]) > 9_200  # 9,570
+    assert np.mean(scores["free rider"]) < np.mean(scores["honest"])
+
+
+def test_while_devices_still_have_something_to_add_a_free_rider_falls_behind():
+    scores = _rates(range(40), 20, persistent_gain=0.05)
+    assert np.mean(scores["flipper"] < GATE) > 0.97
+    assert np.mean(scores["free rider"]) < 8_000  # 6,770 over 300 worlds,
+    assert np.mean(scores["honest"]) > 9_200  # against 9,540
+    assert np.mean(scores["honest"] < GATE) < 0.01
+
+
+def test_without_bad_devices_hardly_anyone_falls_below_the_gate():
+    scores = _rates(range(40), 10, flippers=0, free_riders=0)
+    assert np.mean(scores["honest"] < GATE) < 0.025  # 0.013 over 300 worlds
+
+
+def test_sparse_priors_beat_a_plain_ridge_at_naming_flippers():
+    world = [simulate(seed) for seed in range(30)]
+    ridge = DecoderSettings(tail=float("inf"))
+
+    def caught(settings):
+        return np.mean(
+            [
+                decode(history, settings=settings)[who] < GATE
+                for drawn in world
+                for history in drawn.histories.values()
+                for who in drawn.flippers & {d for c in history[0].cohorts for d in c.members}
+            ]
+        )
+
+    assert caught(None) > caught(ridge) + 0.1
+
+
+def _evidence(*cohorts, number=1):
+    return RoundEvidence(
+        number, tuple(CohortEvidence(tuple(device(1, k) for k in who), value) for who, value in cohorts)
+    )
+
+
+def test_without_evidence_a_device_is_typical():
+    assert decode([], devices=[device(1, 0)]) == {device(1, 0): 10_000}
+    known = decode([_evidence(((0, 1), 0), ((2, 3), 0))], devices=[device(1, 9)])
+    assert known[device(1, 9)] == 10_000
+
+
+def test_devices_that_always_shared_a_cohort_are_judged_alike():
+    history = [_evidence(((0, 1), -3 * MICRO), ((2, 3), MICRO), number=k + 1) for k in range(8)]
+    quality = decode(history)
+    assert quality[device(1, 0)] == quality[device(1, 1)]
+    assert quality[device(1, 2)] == quality[device(1, 3)] == 10_000
+
+
+@given(st.integers(-9, 9))
+def test_what_the_whole_hospital_shares_is_no_devices_fault(level):
+    history = [
+        _evidence(((0, 1, 2, 3), level * MICRO), ((4, 5, 6, 7), level * MICRO), number=k + 1)
+        for k in range(5)
+    ]
+    assert set(decode(history).values()) == {10_000}
+
+
+def test_the_one_bad_device_is_found_in_its_changing_cohorts():
+    rng = np.random.default_rng(0)
+    history = []
+    for number in range(1, 9):
+        order = [int(k) for k in rng.permutation(12)]
+        halves = [tuple(order[:6]), tuple(order[6:])]
+        history.append(_evidence(*((half, -2 * MICRO if 5 in half else 0) for half in halves), number=number))
+    quality = decode(history)
+    assert quality[device(1, 5)] == 0
+    assert min(value for who, value in quality.items() if who != device(1, 5)) >= 9_000
+
+
+def test_a_device_with_little_weight_answers_for_little():
+    members = tuple(device(1, k) for k in range(4))
+    history = [
+        RoundEvidence(
+            number,
+            (
+                CohortEvidence(members[:2], -3 * MICRO, (1, 9)),
+                CohortEvidence(members[2:], 0, (5, 5)),
+            ),
+        )
+        for number in range(1, 9)
+    ]
+    found = effects(history)
+    assert found[members[1]].mean < found[members[0]].mean < 0
+
+
+def test_uncertainty_shrinks_as_rounds_go_by():
+    history = simulate(3).histories[1]
+    early, late = effects(history[:2]), effects(history)
+    assert np.mean([late[d].deviation for d in late]) < np.mean([early[d].deviation for d in early])
+
+
+def test_old_sins_are_forgotten_when_asked():
+    bad = [_evidence(((0, 1), -4 * MICRO), ((2, 3), 0), number=k) for k in range(1, 6)]
+    good = [_evidence(((0, 1), 0), ((2, 3), 0), number=k) for k in range(6, 16)]
+    keeping = effects(bad + good, DecoderSettings(forgetting=1.0))[device(1, 0)].mean
+    forgetting = effects(bad + good, DecoderSettings(forgetting=0.7))[device(1, 0)].mean
+    assert keeping < forgetting <= 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.randoms())
+def test_quality_is_a_pure_function_of_the_history_and_coarse(seed, random):
+    history = simulate(seed, 4).histories[1]
+    shuffled = []
+    for item in history:
+        cohorts = [
+            CohortEvidence(tuple(random.sample(c.members, len(c.members))), c.utility) for c in item.cohorts
+        ]
+        random.shuffle(cohorts)
+        shuffled.append(RoundEvidence(item.round, tuple(cohorts)))
+    quality = decode(history)
+    assert decode(shuffled) == quality
+    assert all(0 <= value <= 10_000 and value % 100 == 0 for value in quality.values())
+
+
+def test_evidence_is_taken_from_the_hospitals_valued_cohorts_alone():
+    members = {CohortKey(h, c): [device(h, 2 * c), device(h, 2 * c + 1)] for h in (1, 2) for c in (0, 1)}
+    utilities = {CohortKey(1, 0): 5, CohortKey(2, 0): 7, CohortKey(2, 9): 1}
+    found = round_evidence(3, 1, members, utilities, dict.fromkeys([device(1, 0), device(1, 1)], 4))
+    assert found == RoundEvidence(3, (CohortEvidence((device(1, 0), device(1, 1)), 5, (4, 4)),))
+    with pytest.raises(IncentivesError, match="no public weight"):
+        round_evidence(3, 1, members, utilities, {device(1, 0): 4})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: effects([_evidence(((0,), 0), number=2), _evidence(((0,), 0), number=2)]), "not in order"),
+        (lambda: CohortEvidence((), 0), "empty or names one twice"),
+        (lambda: CohortEvidence((device(1, 1),) * 2, 0), "empty or names one twice"),
+        (lambda: CohortEvidence((device(1, 1),), 0, (1, 2)), "2 weights for 1 members"),
+        (lambda: CohortEvidence((device(1, 1),), 0, (0,)), "at least 1"),
+        (lambda: DecoderSettings(noise_variance=0), "noise_variance is 0"),
+        (lambda: DecoderSettings(forgetting=1.1), "forgetting is 1.1"),
+        (lambda: DecoderSettings(step=300), "step is 300"),
+        (lambda: DecoderSettings(sweeps=-1), "sweeps is -1"),
+    ],
+)
+def test_evidence_and_settings_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(IncentivesError, match=message):
+        make()

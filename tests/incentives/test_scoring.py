@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incentives import (
+    MICRO,
+    CohortKey,
+    IncentivesError,
+    SpreadFloor,
+    combine,
+    hospital_scores,
+    score,
+    standardise,
+    standing,
+)
+
+FLOOR = SpreadFloor(absolute=1_000)
+utility = st.integers(-(10**9), 10**9)
+views = st.dictionaries(
+    st.builds(CohortKey, st.integers(1, 5), st.integers(0, 3)), utility, min_size=1, max_size=20
+)
+
+
+def test_typical_is_full_marks_and_three_spreads_behind_is_nothing():
+    typical = standing([9_000, 10_000, 10_000, 10_500, 11_000], FLOOR)
+    assert (typical.median, typical.spread) == (10_000, 1_000)
+    assert score(10_000, typical) == score(50_000, typical) == 10_000
+    assert score(8_500, typical) == 5_000
+    assert score(9_999, typical) == 9_996
+    assert score(7_000, typical) == score(-(10**9), typical) == 0
+
+
+def test_the_spread_is_a_scaled_median_deviation_and_never_below_its_floors():
+    values = [-4_000, 0, 0, 10_000, 14_000, 20_000, 30_000]
+    assert standing(values, FLOOR).spread == 10_000 * 14_826 // 10_000
+    assert standing([7, 7, 7], FLOOR).spread == 1_000
+    assert standing([400_000, 400_000], SpreadFloor(absolute=1_000, relative_bps=2_500)).spread == 100_000
+    assert standing([-400_000], SpreadFloor(absolute=1_000, relative_bps=2_500)).spread == 100_000
+
+
+@given(st.lists(utility, min_size=1), utility, utility)
+def test_scores_are_bounded_and_grow_with_utility(values, one, other):
+    typical = standing(values, FLOOR)
+    low, high = sorted((one, other))
+    assert 0 <= score(low, typical) <= score(high, typical) <= 10_000
+    assert score(typical.median, typical) == 10_000
+
+
+@given(views, st.integers(1, 5), utility)
+def test_a_validators_own_cohorts_neither_get_nor_move_a_score(given_views, validator, own):
+    with_own = given_views | {CohortKey(validator, k): own for k in range(3)}
+    scores = hospital_scores(with_own, validator=validator, floor=FLOOR)
+    assert validator not in scores
+    assert scores == hospital_scores(
+        {key: value for key, value in given_views.items() if key.hospital != validator},
+        validator=validator,
+        floor=FLOOR,
+    )
+    assert all(key.hospital != validator for key in standardise(with_own, validator=validator, floor=FLOOR))
+
+
+def test_a_hospitals_score_is_the_floored_mean_over_its_cohorts():
+    utilities = {
+        CohortKey(2, 0): 10_000,
+        CohortKey(2, 1): 8_501,
+        CohortKey(3, 0): 10_000,
+        CohortKey(3, 1): 10_000,
+    }
+    assert hospital_scores(utilities, validator=1, floor=FLOOR) == {2: (10_000 + 5_003) // 2, 3: 10_000}
+
+
+def test_a_validator_that_valued_nothing_scores_nobody():
+    assert hospital_scores({}, validator=1) == {}
+    assert standardise({CohortKey(1, 0): 5}, validator=1) == {}
+
+
+@given(views, st.integers(1, 5))
+def test_standardised_utilities_are_integers_within_four_spreads(given_views, validator):
+    standard = standardise(given_views, validator=validator, floor=FLOOR)
+    for value in standard.values():
+        assert isinstance(value, int)
+        assert -4 * MICRO <= value <= 4 * MICRO
+
+
+@given(views, st.integers(-(10**9), 10**9))
+def test_a_validators_general_optimism_does_not_matter(given_views, shift):
+    moved = {key: value + shift for key, value in given_views.items()}
+    assert standardise(given_views, validator=9, floor=FLOOR) == standardise(moved, validator=9, floor=FLOOR)
+
+
+def test_views_are_combined_by_lower_median_without_the_cohorts_own_hospital():
+    cohorts = [CohortKey(h, c) for h in (1, 2, 3, 4) for c in (0, 1)]
+    honest = dict.fromkeys(cohorts, 10_000) | {CohortKey(4, 1): 7_000}
+    boosting = honest | {CohortKey(4, 0): 10**9, CohortKey(4, 1): 10**9}
+    combined = combine({1: honest, 2: honest, 3: honest, 4: boosting}, floor=FLOOR)
+    assert combined[CohortKey(4, 1)] == -3 * MICRO
+    assert combined[CohortKey(4, 0)] == 0
+
+
+def test_a_lone_validator_decides_nothing():
+    cohorts = {CohortKey(1, 0): 1, CohortKey(2, 0): 2}
+    assert combine({1: cohorts, 2: cohorts}) == {}
+    assert combine({1: cohorts, 2: cohorts}, min_views=1).keys() == cohorts.keys()
+
+
+def test_a_lying_minority_moves_a_combined_utility_no_further_than_an_honest_view():
+    key, others = CohortKey(5, 0), [CohortKey(h, 0) for h in (1, 2, 3, 4)]
+    base = {other: 1_000 * k for k, other in enumerate(others)}
+    honest = {v: base | {key: 5_000 + v} for v in (1, 2, 3)}
+    views_of_it = [standardise(view, validator=v, floor=FLOOR)[key] for v, view in honest.items()]
+    for lie in (-(10**9), 10**9):
+        combined = combine(honest | {4: base | {key: lie}}, floor=FLOOR)
+        assert min(views_of_it) <= combined[key] <= max(views_of_it)
+
+
+@pytest.mark.parametrize("floor", [(0, 0), (1, -1)])
+def test_a_floor_of_nothing_is_refused(floor):
+    with pytest.raises(IncentivesError, match="no floor"):
+        SpreadFloor(*floor)
