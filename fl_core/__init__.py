@@ -1,0 +1,1 @@
+"""Federated learning for devices and hospitals: data, models, training, secure aggregation, rounds. Knows no chain."""

@@ -1,0 +1,28 @@
+"""What an attempt gives its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SecAggResult:
+    """What one attempt gave.
+
+    Attributes:
+        sum: uint64 (dim,), the survivors' vectors added modulo 2^bits.
+        survivors: their addresses, sorted.
+        signatures: each survivor's signature over its `masked_input_message`.
+        masked_hashes: SHA-256 of each survivor's packed masked input.
+        deposited_hash: 32 bytes; with the plan and a masked hash it gives the message that was signed.
+    """
+
+    sum: NDArray[np.uint64]
+    survivors: tuple[bytes, ...]
+    signatures: Mapping[bytes, bytes]
+    masked_hashes: Mapping[bytes, bytes]
+    deposited_hash: bytes

@@ -1,0 +1,288 @@
+"""The edge's side of one attempt: collects a stage's messages, closes the stage when told to, and gives the sum.
+
+Sans-IO: whoever drives it carries the messages, authenticates who sent them, and decides when a stage has lasted
+long enough. A message that is refused changes nothing; its sender counts as dropped unless it sends a good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_core.errors import FlError
+from fl_core.secagg import messages as wire
+from fl_core.secagg.advertisement import Roster
+from fl_core.secagg.errors import SecAggAbort, SecAggError
+from fl_core.secagg.masking import apply_masks, ring_mask, word_dtype
+from fl_core.secagg.packing import unpack
+from fl_core.secagg.plan import CohortPlan
+from fl_core.secagg.result import SecAggResult
+from fl_core.secagg.shamir import decode_element
+from fl_core.secagg.transcript import (
+    attempt_hash,
+    deposited_hash,
+    masked_input_hash,
+    masked_input_message,
+)
+from fl_core.secagg.unmasking import Opened, contradictions, remaining_masks
+from fl_core.signing import Domain, Verifier
+
+
+class ServerStage(Enum):
+    """Which messages the server takes."""
+
+    ADVERTISE = auto()
+    DEPOSIT = auto()
+    MASKED_INPUT = auto()
+    AGREE = auto()
+    UNMASK = auto()
+    DONE = auto()
+    DEAD = auto()
+
+
+class SecAggServer:
+    """One attempt of one cohort, seen from the edge."""
+
+    def __init__(self, plan: CohortPlan, roster: Roster, verifier: Verifier, domain: Domain) -> None:
+        """Start an attempt.
+
+        Args:
+            plan: as every member derives it.
+            roster: the epoch's roster.
+            verifier: recovers the signers of masked inputs.
+            domain: EIP-712 domain of the run.
+
+        Raises:
+            SecAggError: the roster is of another epoch or lacks a member.
+        """
+        if roster.epoch != plan.epoch:
+            raise SecAggError(
+                f"round {plan.round} is of epoch {plan.epoch}, the roster of epoch {roster.epoch}"
+            )
+        for address in plan.members:
+            if address not in roster:
+                raise SecAggError(f"member {address.hex()} is not on the roster of epoch {roster.epoch}")
+        self._plan, self._roster_root = plan, roster.root
+        self._verifier, self._domain = verifier, domain
+        self._stage = ServerStage.ADVERTISE
+        self._expected: tuple[int, ...] = tuple(range(plan.size))
+        self._inbox: dict[int, Any] = {}
+        self._advertised: tuple[int, ...] = ()
+        self._deposited: tuple[int, ...] = ()
+        self._survivors: tuple[int, ...] = ()
+        self._attempt = self._deposited_hash = b""
+        self._deposits: dict[int, wire.Deposit] = {}
+        self._masked: dict[int, tuple[bytes, bytes]] = {}  # hash and signature
+        self._sum: NDArray[np.unsignedinteger] = np.zeros(0, dtype=word_dtype(plan.bits))
+        self._result: SecAggResult | None = None
+
+    @property
+    def stage(self) -> ServerStage:
+        """Which messages are taken now."""
+        return self._stage
+
+    @property
+    def done(self) -> bool:
+        """Whether the sum is there."""
+        return self._stage is ServerStage.DONE
+
+    @property
+    def awaited(self) -> frozenset[bytes]:
+        """Addresses whose message of this stage has not come; empty means that waiting longer changes nothing."""
+        if self._stage not in _STAGES:
+            return frozenset()
+        return frozenset(self._plan.members[index] for index in self._expected if index not in self._inbox)
+
+    @property
+    def result(self) -> SecAggResult:
+        """The sum and whose it is.
+
+        Raises:
+            SecAggError: the attempt is not done.
+        """
+        if self._result is None:
+            raise SecAggError(f"attempt has no result in stage {self._stage.name}")
+        return self._result
+
+    def receive(self, sender: bytes, message: bytes) -> None:
+        """Take one message of the current stage.
+
+        Args:
+            sender: address that the transport authenticated.
+            message: as encoded by the device.
+
+        Raises:
+            SecAggError: a stranger, one that dropped earlier, a second message, or a message that is malformed, forged
+                or of another stage. Nothing has changed then.
+        """
+        if self._stage not in _STAGES:
+            raise SecAggError(f"attempt takes no messages in stage {self._stage.name}")
+        index = next((i for i in self._expected if self._plan.members[i] == sender), None)
+        if index is None:
+            raise SecAggError(f"{sender.hex()} is not awaited in stage {self._stage.name}")
+        if index in self._inbox:
+            raise SecAggError(f"{sender.hex()} sent a second message in stage {self._stage.name}")
+        self._inbox[index] = _STAGES[self._stage].take(self, index, message)
+
+    def advance(self) -> dict[bytes, bytes]:
+        """Close the current stage: members that have not sent a good message are dropped.
+
+        Returns:
+            The next message by address, for those that remain; empty when the attempt is done.
+
+        Raises:
+            SecAggAbort: fewer than the threshold remain, or the sum cannot be unmasked. The attempt is dead.
+        """
+        if self._stage not in _STAGES:
+            raise SecAggAbort(f"attempt cannot go on from stage {self._stage.name}")
+        step = _STAGES[self._stage]
+        try:
+            self._require(self._inbox)
+            outgoing = step.close(self)
+        except BaseException:
+            self._stage = ServerStage.DEAD
+            self._erase()
+            raise
+        self._expected = tuple(self._plan.index_of(address) for address in outgoing)
+        self._inbox = {}
+        self._stage = step.following
+        return outgoing
+
+    def _require(self, members: Iterable[int]) -> tuple[int, ...]:
+        remaining, plan = tuple(sorted(members)), self._plan
+        if len(remaining) < plan.threshold:
+            raise SecAggAbort(
+                f"round {plan.round}, cohort {plan.cohort}, stage {self._stage.name}: "
+                f"{len(remaining)} members remain, {plan.threshold} are needed"
+            )
+        return remaining
+
+    def _take_nonce(self, index: int, message: bytes) -> wire.Nonce:
+        return wire.Nonce.decode(message, self._plan)
+
+    def _close_advertise(self) -> dict[bytes, bytes]:
+        self._advertised = self._require(self._inbox)
+        nonces = {index: self._inbox[index].nonce for index in self._advertised}
+        self._attempt = attempt_hash(self._plan, self._roster_root, nonces)
+        broadcast = wire.Nonces(self._advertised, tuple(nonces.values())).encode(self._plan)
+        return {self._plan.members[index]: broadcast for index in self._advertised}
+
+    def _take_deposit(self, index: int, message: bytes) -> wire.Deposit:
+        return wire.Deposit.decode(
+            message, self._plan, len(self._plan.neighbours_among(index, self._advertised))
+        )
+
+    def _close_deposit(self) -> dict[bytes, bytes]:
+        plan, deposits = self._plan, self._inbox
+        liars = contradictions(plan, self._advertised, deposits)
+        self._deposited = self._require(index for index in deposits if index not in liars)
+        self._deposits = {index: deposits[index] for index in self._deposited}
+        self._deposited_hash = deposited_hash(plan, self._attempt, self._deposited)
+        self._sum = np.zeros(plan.dim, dtype=word_dtype(plan.bits))
+        boxes = self._by_receiver({index: d.sealed for index, d in self._deposits.items()}, self._advertised)
+        return {
+            plan.members[index]: wire.Shares(self._deposited, boxes[index]).encode(plan, self._advertised)
+            for index in self._deposited
+        }
+
+    def _take_masked_input(self, index: int, message: bytes) -> tuple[bytes, bytes]:
+        masked = wire.MaskedInput.decode(message, self._plan)
+        masked_hash = masked_input_hash(masked.packed)
+        statement = masked_input_message(self._domain, self._plan, self._deposited_hash, masked_hash)
+        sender = self._plan.members[index]
+        try:
+            signer = self._verifier.recover(statement, masked.signature)
+        except FlError as error:
+            raise SecAggError(f"masked input of {sender.hex()} carries a bad signature: {error}") from error
+        if signer != sender:
+            raise SecAggError(f"masked input of {sender.hex()} is signed by {signer.hex()}")
+        self._sum += unpack(masked.packed, self._plan.dim, self._plan.bits)
+        return masked_hash, masked.signature
+
+    def _close_masked_input(self) -> dict[bytes, bytes]:
+        self._survivors = self._require(self._inbox)
+        self._masked = self._inbox
+        broadcast = wire.Survivors(self._survivors).encode(self._plan, self._deposited)
+        return {self._plan.members[index]: broadcast for index in self._survivors}
+
+    def _take_agreement(self, index: int, message: bytes) -> wire.Agreement:
+        return wire.Agreement.decode(
+            message, self._plan, len(self._plan.neighbours_among(index, self._survivors))
+        )
+
+    def _close_agree(self) -> dict[bytes, bytes]:
+        plan, agreed = self._plan, self._require(self._inbox)
+        macs = self._by_receiver({index: self._inbox[index].macs for index in agreed}, self._survivors)
+        return {
+            plan.members[index]: wire.Agreements(agreed, macs[index]).encode(plan, self._survivors)
+            for index in agreed
+        }
+
+    def _take_openings(self, index: int, message: bytes) -> dict[int, int]:
+        dealers = sorted((index, *self._plan.neighbours_among(index, self._deposited)))
+        openings = wire.Openings.decode(message, self._plan, len(dealers))
+        return {dealer: decode_element(share) for dealer, share in zip(dealers, openings.shares, strict=True)}
+
+    def _close_unmask(self) -> dict[bytes, bytes]:
+        plan = self._plan
+        opened = Opened(self._attempt, self._advertised, self._deposits, self._survivors, self._inbox)
+        apply_masks(self._sum, remaining_masks(plan, opened))
+        self._sum &= ring_mask(plan.bits)
+        survivors = [(plan.members[index], self._masked[index]) for index in self._survivors]
+        self._result = SecAggResult(
+            sum=self._sum.astype(np.uint64),
+            survivors=tuple(address for address, _ in survivors),
+            signatures={address: signature for address, (_, signature) in survivors},
+            masked_hashes={address: masked_hash for address, (masked_hash, _) in survivors},
+            deposited_hash=self._deposited_hash,
+        )
+        self._erase()
+        return {}
+
+    def _by_receiver(
+        self, fields: Mapping[int, tuple[bytes, ...]], listed: tuple[int, ...]
+    ) -> dict[int, tuple[bytes, ...]]:
+        """Turn per-peer fields from the order of their senders to the order of their receivers.
+
+        Args:
+            fields: by sender, one field for each of its peers in `listed`.
+            listed: the set that the senders' fields run over.
+        """
+        received: dict[int, list[bytes]] = {index: [] for index in listed}
+        for sender in sorted(fields):
+            for peer, part in zip(self._plan.neighbours_among(sender, listed), fields[sender], strict=True):
+                received[peer].append(part)
+        return {index: tuple(parts) for index, parts in received.items()}
+
+    def _erase(self) -> None:
+        self._deposits, self._inbox = {}, {}
+        self._sum = np.zeros(0, dtype=self._sum.dtype)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A stage: what one message becomes, what closes it, and what follows."""
+
+    take: Callable[[SecAggServer, int, bytes], Any]
+    close: Callable[[SecAggServer], dict[bytes, bytes]]
+    following: ServerStage
+
+
+_STAGES: dict[ServerStage, _Step] = {
+    ServerStage.ADVERTISE: _Step(
+        SecAggServer._take_nonce, SecAggServer._close_advertise, ServerStage.DEPOSIT
+    ),
+    ServerStage.DEPOSIT: _Step(
+        SecAggServer._take_deposit, SecAggServer._close_deposit, ServerStage.MASKED_INPUT
+    ),
+    ServerStage.MASKED_INPUT: _Step(
+        SecAggServer._take_masked_input, SecAggServer._close_masked_input, ServerStage.AGREE
+    ),
+    ServerStage.AGREE: _Step(SecAggServer._take_agreement, SecAggServer._close_agree, ServerStage.UNMASK),
+    ServerStage.UNMASK: _Step(SecAggServer._take_openings, SecAggServer._close_unmask, ServerStage.DONE),
+}

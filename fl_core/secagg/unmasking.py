@@ -1,0 +1,133 @@
+"""The server's last step: from opened shares to the masks that remain in the sum, each checked before it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from fl_core.secagg.errors import SecAggAbort
+from fl_core.secagg.masking import MaskKey
+from fl_core.secagg.messages import Deposit
+from fl_core.secagg.pairwise import SEED_BYTES, crypt_table
+from fl_core.secagg.plan import CohortPlan
+from fl_core.secagg.reed_solomon import decode
+from fl_core.secagg.shamir import Interpolation, encode_element
+
+_Mask = tuple[MaskKey, int]  # with the sign that takes it off
+
+
+@dataclass(frozen=True, repr=False)
+class Opened:
+    """What the last stage works on.
+
+    Attributes:
+        attempt: hash of the attempt.
+        advertised: indices of U1.
+        deposits: by index, of U2.
+        survivors: indices of U3.
+        shares: by responder: by dealer, the share of b where the dealer survived, else of a.
+    """
+
+    attempt: bytes
+    advertised: tuple[int, ...]
+    deposits: Mapping[int, Deposit]
+    survivors: tuple[int, ...]
+    shares: Mapping[int, Mapping[int, int]]
+
+
+def contradictions(plan: CohortPlan, advertised: Sequence[int], deposits: Mapping[int, Deposit]) -> set[int]:
+    """Depositors to leave out so that the two check values of every remaining pair agree.
+
+    The two of a pair see the same seed if both are honest. One that contradicts several others is left out alone;
+    where it is one word against one, both are, since the server cannot tell which of them lies.
+    """
+    checks = {
+        index: dict(zip(plan.neighbours_among(index, advertised), deposit.checks, strict=True))
+        for index, deposit in deposits.items()
+    }
+    conflicts = {
+        index: {peer for peer, check in own.items() if peer in checks and checks[peer][index] != check}
+        for index, own in checks.items()
+    }
+    left_out: set[int] = set()
+    while worst := max((len(others) for others in conflicts.values()), default=0):
+        out = {index for index, others in conflicts.items() if len(others) == worst}
+        left_out |= out
+        conflicts = {index: others - out for index, others in conflicts.items() if index not in out}
+    return left_out
+
+
+def remaining_masks(plan: CohortPlan, opened: Opened) -> list[_Mask]:
+    """The masks in the sum of the survivors' masked inputs, with the sign that takes each off.
+
+    Raises:
+        SecAggAbort: a secret that fits what was deposited cannot be reconstructed.
+    """
+    reconstruction = _Reconstruction(plan.threshold, opened.shares)
+    survivors, masks = set(opened.survivors), []
+    for index in opened.deposits:
+        taken_off = _self_mask if index in survivors else _pair_masks
+        masks += reconstruction.accepted(index, partial(taken_off, plan, opened, index))
+    return masks
+
+
+def _self_mask(_plan: CohortPlan, opened: Opened, survivor: int, secret: int) -> list[_Mask] | None:
+    """The survivor's own mask, None where `secret` is not the b that it deposited."""
+    mask = MaskKey.from_seed(encode_element(secret))
+    return [(mask, -1)] if mask.check == opened.deposits[survivor].self_check else None
+
+
+def _pair_masks(plan: CohortPlan, opened: Opened, dropped: int, secret: int) -> list[_Mask] | None:
+    """The masks between survivors and a dropped member, None where `secret` is not the a that it deposited."""
+    deposit, survivors, masks = opened.deposits[dropped], set(opened.survivors), []
+    table = crypt_table(secret, opened.attempt, deposit.table)
+    for position, peer in enumerate(plan.neighbours_among(dropped, opened.advertised)):
+        if peer in survivors:
+            mask = MaskKey.from_seed(table[position * SEED_BYTES : (position + 1) * SEED_BYTES])
+            if mask.check != deposit.checks[position]:
+                return None
+            masks.append((mask, -1 if peer < dropped else 1))
+    return masks
+
+
+class _Reconstruction:
+    """Secrets from shares. Responders whose shares fitted so far go first, so Lagrange coefficients are reused."""
+
+    def __init__(self, threshold: int, shares: Mapping[int, Mapping[int, int]]) -> None:
+        self._threshold = threshold
+        self._shares = shares
+        self._misfits: Counter[int] = Counter()
+        self._interpolations: dict[tuple[int, ...], Interpolation] = {}
+
+    def accepted(self, dealer: int, accept: Callable[[int], list[_Mask] | None]) -> list[_Mask]:
+        """What `accept` makes of the dealer's secret, correcting false shares if the plain way is not accepted."""
+        holders = sorted(
+            (r for r, held in self._shares.items() if dealer in held), key=lambda r: (self._misfits[r], r)
+        )
+        if len(holders) < self._threshold:
+            raise SecAggAbort(
+                f"{len(holders)} shares of member {dealer}'s secret: {self._threshold} are needed"
+            )
+        masks = accept(self._interpolate(dealer, tuple(holders[: self._threshold])))
+        if masks is None:
+            decoded = decode(
+                [h + 1 for h in holders], [self._shares[h][dealer] for h in holders], self._threshold
+            )
+            if decoded is not None:
+                secret, false = decoded
+                self._misfits.update(holders[position] for position in false)
+                masks = accept(secret)
+        if masks is None:
+            raise SecAggAbort(
+                f"the shares opened for member {dealer} do not give the secret that it deposited"
+            )
+        return masks
+
+    def _interpolate(self, dealer: int, holders: tuple[int, ...]) -> int:
+        interpolation = self._interpolations.get(holders)
+        if interpolation is None:
+            interpolation = Interpolation([holder + 1 for holder in holders])
+            self._interpolations[holders] = interpolation
+        return interpolation.secret([self._shares[holder][dealer] for holder in holders])
