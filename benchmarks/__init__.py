@@ -1,0 +1,1 @@
+"""Reproducible figures, reachable as `fediomt bench`."""

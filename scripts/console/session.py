@@ -1,0 +1,121 @@
+"""What a command works with: the node it talks to, the deployment there, the keys, the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from web3 import Web3
+
+from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, genesis_hash
+from chain.contracts import Contracts, open_contracts
+from chain.daemon import daemon_status
+from chain.deployments import Deployment, check_present, load_deployment
+from chain.keystore import read_password
+from scripts.console.errors import CommandError
+from scripts.federation.keyring import DevelopmentKeyring, Keyring, KeystoreKeyring
+from scripts.federation.run import STATE_FILE, RunState
+
+DEFAULT_URL = "http://127.0.0.1:8545"
+PASSWORD_VARIABLE = "FEDIOMT_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def node_folder(home: Path) -> Path:
+    """Where the local node keeps its process id, log and state."""
+    return home / "node"
+
+
+def deployments_folder(home: Path) -> Path:
+    """Where deployments are recorded, by chain id."""
+    return home / "deployments"
+
+
+def node_url(home: Path, url: str | None) -> str:
+    """The given address, else that of the local node, else the usual one."""
+    if url is not None:
+        return url
+    status = daemon_status(node_folder(home))
+    return status.url if status.running and status.url else DEFAULT_URL
+
+
+def open_node(home: Path, url: str | None, expected: int | None) -> Web3:
+    """Connect to the node.
+
+    Raises:
+        NodeError: no node answers, or it is on another chain.
+    """
+    return connect(node_url(home, url), chain_id=expected)
+
+
+def open_deployment(home: Path, url: str | None, expected: int | None) -> Contracts:
+    """Connect to the node and to the contracts deployed there.
+
+    Raises:
+        NodeError: no node answers, or it is on another chain.
+        NotDeployed: there are no contracts.
+    """
+    w3 = open_node(home, url, expected)
+    return open_contracts(w3, load_deployment(deployments_folder(home), w3))
+
+
+def open_keyring(w3: Web3, keystore: Path | None, password_file: Path | None) -> Keyring:
+    """Development keys on a local chain, keystores anywhere else or where asked for.
+
+    Raises:
+        CommandError: keystores are needed and not named.
+    """
+    identity = chain_id_of(w3)
+    if keystore is not None:
+        return KeystoreKeyring(keystore, read_password(file=password_file, env=PASSWORD_VARIABLE))
+    if identity not in LOCAL_CHAIN_IDS:
+        raise CommandError(
+            f"chain {identity} is not a local one, so development keys are refused: name keystores with --keystore"
+        )
+    return DevelopmentKeyring(identity)
+
+
+def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:
+    """A run's folder and state: the one named, else the latest.
+
+    Raises:
+        CommandError: there is no such run.
+        BundleError: its state is malformed.
+    """
+    if run is not None:
+        folder = runs / run
+        if not (folder / STATE_FILE).is_file():
+            raise CommandError(
+                f"no run {run} under {runs}: list that folder, or start one with `fediomt train`"
+            )
+        return folder, RunState.read(folder)
+    folders = sorted(path.parent for path in runs.glob(f"*/{STATE_FILE}"))
+    if not folders:
+        raise CommandError(f"no runs under {runs}: start one with `fediomt train` or `fediomt demo`")
+    return folders[-1], RunState.read(folders[-1])
+
+
+def all_runs(runs: Path) -> list[tuple[Path, RunState]]:
+    """Every run under a folder, oldest first."""
+    return [(path.parent, RunState.read(path.parent)) for path in sorted(runs.glob(f"*/{STATE_FILE}"))]
+
+
+def open_run_contracts(state: RunState, home: Path, url: str | None, expected: int | None) -> Contracts:
+    """The deployment that a run was recorded on.
+
+    Raises:
+        CommandError: the run was not recorded on a chain.
+        NodeError: no node answers, or it is on another chain.
+        NotDeployed: the node does not have the run's contracts.
+    """
+    if state.deployment is None:
+        raise CommandError(
+            f"run {state.run} was not recorded on a chain (--no-chain): there is nothing to claim"
+        )
+    deployment = Deployment(**state.deployment)
+    w3 = open_node(home, url, deployment.chain_id if expected is None else expected)
+    if "0x" + genesis_hash(w3).hex() != deployment.genesis:
+        raise CommandError(
+            f"run {state.run} was recorded on a chain that is gone: the node was started afresh since; "
+            "name another run with --run, or train again"
+        )
+    check_present(deployment, w3)
+    return open_contracts(w3, deployment)

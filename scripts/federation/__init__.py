@@ -1,0 +1,1 @@
+"""A run of the whole federation: hospitals, devices, rounds, their record and its verification."""

@@ -1,0 +1,198 @@
+"""The record of a run on a chain: every hospital signs with its own key, the coordinator with its."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+from chain.clock import Clock
+from chain.contracts import Contracts
+from chain.history import read_round
+from chain.packing import pack_scores
+from chain.phases import Phase
+from chain.sender import Sender
+from fl_core.canonical import sha256
+from fl_core.secagg import Roster
+from fl_core.spec import RoundPlan
+from incentives import RewardRule
+from scripts.console.errors import CommandError
+from scripts.federation.book import Submission
+from scripts.federation.facts import LedgerFacts
+from scripts.federation.ledger_facts import facts_of
+from scripts.federation.record import ValidatorRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Signatories:
+    """Who sends: the coordinator, and each hospital by its id."""
+
+    coordinator: Sender
+    hospitals: Mapping[int, Sender]
+
+
+class ChainBook:
+    """Records rounds on a `ContributionLedger`."""
+
+    def __init__(self, contracts: Contracts, signatories: Signatories, clock: Clock) -> None:
+        """Take over where the ledger stands; a round left open by an earlier run is closed unpaid.
+
+        Args:
+            contracts: the deployment.
+            signatories: who sends.
+            clock: how phases' time passes.
+
+        Raises:
+            CommandError: a key is not that of the hospital it should be.
+        """
+        self._ledger = contracts.ledger
+        self._contracts = contracts
+        self._coordinator = signatories.coordinator
+        self._hospitals = signatories.hospitals
+        self._clock = clock
+        for hospital, sender in self._hospitals.items():
+            found = contracts.consortium.hospital_id_of(sender.address)
+            if found != hospital:
+                raise CommandError(
+                    f"{sender.address} is not the account of hospital {hospital} here: run `fediomt deploy` again, "
+                    "or use the keys that it was admitted with"
+                )
+        self._abandon_open_round()
+
+    @property
+    def chain_id(self) -> int:
+        """Id of the chain."""
+        return self._ledger.chain_id
+
+    @property
+    def ledger(self) -> bytes:
+        """Address of the ledger, 20 bytes."""
+        return bytes.fromhex(self._ledger.address[2:])
+
+    @property
+    def next_round(self) -> int:
+        """The round after the ledger's last one."""
+        return self._ledger.current_round() + 1
+
+    @property
+    def rule(self) -> RewardRule:
+        """The ledger's latest rule."""
+        return RewardRule(**asdict(self._ledger.rule(self._ledger.latest_rule_id())))
+
+    def register_epoch(self, epoch: int, rosters: Mapping[int, Roster]) -> None:
+        """Each hospital registers its roster, and commits to a noise seed of its own.
+
+        Raises:
+            CommandError: another run has registered other rosters for this epoch.
+        """
+        for hospital, sender in self._hospitals.items():
+            roster = rosters[hospital]
+            known = self._ledger.epoch_registration(hospital, epoch)
+            if known.roster_size and known.roster_root != roster.root:
+                raise CommandError(
+                    f"hospital {hospital} has registered another run's devices for epoch {epoch} on this ledger: "
+                    "start a fresh one with `fediomt deploy --fresh`"
+                )
+            commitment = sha256(secrets.token_bytes(32))
+            self._ledger.register_epoch(sender, epoch, roster.root, roster.size, commitment)
+
+    def open(self, plan: RoundPlan) -> None:
+        """The coordinator opens the round; rho is 0 while differential privacy is off."""
+        self._ledger.open_round(
+            self._coordinator,
+            plan.number,
+            profile=plan.spec.profile.code,
+            spec_hash=plan.spec.digest,
+            model_hash=plan.model_hash,
+        )
+
+    def ready(self, round_number: int, digests: Mapping[int, bytes]) -> bytes:
+        """Each hospital submits its ready list's digest; the beacon is a later block's hash."""
+        self._each(digests, lambda sender, digest: self._ledger.submit_ready(sender, round_number, digest))
+        self._await(round_number, Phase.BEACON)
+        return self._ledger.await_beacon(self._coordinator, round_number, self._clock)
+
+    def publish(self, round_number: int, model_hash: bytes) -> None:
+        """The coordinator publishes the new model's hash."""
+        self._ledger.publish_model(self._coordinator, round_number, model_hash)
+
+    def value(self, round_number: int, said: Mapping[int, ValidatorRecord]) -> None:
+        """Each hospital commits; once all have, each reveals."""
+        count = self._ledger.round(round_number).hospital_count
+        packed = {hospital: pack_scores(record.scores, count) for hospital, record in said.items()}
+        digests = {
+            hospital: record.utilities_digest(round_number, hospital) for hospital, record in said.items()
+        }
+        for hospital, record in said.items():
+            commitment = self._ledger.commitment(
+                round_number,
+                hospital,
+                packed[hospital],
+                model_score=record.model_score,
+                utilities_digest=digests[hospital],
+                salt=record.salt,
+            )
+            self._ledger.commit_quality(self._hospitals[hospital], round_number, commitment)
+        self._await(round_number, Phase.REVEAL)
+        for hospital, record in said.items():
+            self._ledger.reveal_quality(
+                self._hospitals[hospital],
+                round_number,
+                packed[hospital],
+                model_score=record.model_score,
+                utilities_digest=digests[hospital],
+                salt=record.salt,
+            )
+        self._await(round_number, Phase.ENTRY)
+
+    def enter(self, round_number: int, entries: Mapping[int, Submission]) -> None:
+        """Each hospital submits the children of its root and the digest of its part of the bundle."""
+
+        def submit(sender: Sender, submission: Submission) -> object:
+            left, right = submission.entry.children
+            return self._ledger.submit_entry(sender, round_number, left, right, submission.bundle_digest)
+
+        self._each(entries, submit)
+        self._await(round_number, Phase.ATTEST)
+
+    def facts(self, round_number: int) -> LedgerFacts | None:
+        """The round as the ledger has it."""
+        return facts_of(self._contracts, read_round(self._contracts, round_number))
+
+    def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
+        """Each hospital attests the bundle's digest."""
+        self._each(digests, lambda sender, digest: self._ledger.attest(sender, round_number, digest))
+
+    def close(self, round_number: int) -> None:
+        """Close the round once everyone attested or the deadline passed."""
+        if len(self._hospitals) < len(self._ledger.round(round_number).active):
+            self._clock.wait_until(self._ledger.round(round_number).phase_deadline)
+        self._ledger.close_round(self._coordinator, round_number)
+
+    def _each(self, items: Mapping[int, T], act: Callable[[Sender, T], object]) -> None:
+        for hospital, item in items.items():
+            act(self._hospitals[hospital], item)
+
+    def _await(self, round_number: int, phase: Phase) -> None:
+        """Move on past a phase in which not everyone acted, once its deadline has passed."""
+        while (found := self._ledger.round(round_number)).phase < phase:
+            self._clock.wait_until(found.phase_deadline)
+            self._ledger.advance(self._coordinator, round_number)
+
+    def _abandon_open_round(self) -> None:
+        """Close what an interrupted run left open: unpaid, its base emission rolls over."""
+        number = self._ledger.current_round()
+        if number == 0:
+            return
+        while (found := self._ledger.round(number)).phase is not Phase.CLOSED:
+            if found.phase is Phase.BEACON:
+                self._ledger.await_beacon(self._coordinator, number, self._clock)
+                continue
+            self._clock.wait_until(found.phase_deadline)
+            if found.phase is Phase.ATTEST:
+                self._ledger.close_round(self._coordinator, number)
+            else:
+                self._ledger.advance(self._coordinator, number)

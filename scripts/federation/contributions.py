@@ -1,0 +1,130 @@
+"""From a round's record to contributions and entries: one computation for who records and who checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_core.canonical import digest_json
+from fl_core.spec import RoundSpec
+from fl_core.tiers import CohortSum, mean_update
+from fl_core.training import training_flops
+from incentives import (
+    DECODE_FLOOR,
+    FULL_SCORE,
+    SCORE_FLOOR,
+    CohortKey,
+    Contribution,
+    DecoderSettings,
+    HospitalEntry,
+    RoundEvidence,
+    SpreadFloor,
+    build_entry,
+    combine,
+    compute_points,
+    decode,
+    hospital_scores,
+    round_evidence,
+    volume_points,
+)
+from incentives.scoring import MIN_VIEWS
+from scripts.federation.record import HospitalRecord, RoundRecord
+
+History = Mapping[int, Sequence[RoundEvidence]]
+"""Each hospital's evidence of the run so far, in order of rounds."""
+
+
+def scoring_settings() -> dict[str, Any]:
+    """The scoring settings of a run, as they go into its records."""
+    return {
+        "decoder": asdict(DecoderSettings()),
+        "score_floor": asdict(SCORE_FLOOR),
+        "decode_floor": asdict(DECODE_FLOOR),
+        "min_views": MIN_VIEWS,
+    }
+
+
+def scoring_digest(settings: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of scoring settings: what the spec holds."""
+    return digest_json(dict(settings)).hex()
+
+
+def cohort_means(spec: RoundSpec, cohorts: Sequence[CohortSum]) -> dict[CohortKey, NDArray[np.float64]]:
+    """Mean update of every cohort that gave a sum, float64 (d,) each."""
+    return {
+        CohortKey(cohort.hospital, cohort.cohort): mean_update(spec, cohort)
+        for cohort in cohorts
+        if cohort.total is not None
+    }
+
+
+def scores_of(
+    utilities: Mapping[CohortKey, int], validator: int, scoring: Mapping[str, Any]
+) -> dict[int, int]:
+    """Scores (0..10,000) that a validator's utilities give the other hospitals."""
+    return hospital_scores(utilities, validator=validator, floor=SpreadFloor(**scoring["score_floor"]))
+
+
+def evidence_of(record: RoundRecord) -> dict[int, RoundEvidence]:
+    """What the round says of each hospital's devices."""
+    utilities = combine(
+        {validator: said.utilities for validator, said in record.validators.items()},
+        floor=SpreadFloor(**record.scoring["decode_floor"]),
+        min_views=record.scoring["min_views"],
+    )
+    evidence = {}
+    for hospital, part in record.hospitals.items():
+        survivors = {CohortKey(hospital, c.cohort): c.survivors for c in part.cohorts if c.total is not None}
+        rows = {d.address: record.spec.credited_rows(d.rows, d.device_class) for d in part.ready}
+        evidence[hospital] = round_evidence(record.number, hospital, survivors, utilities, rows)
+    return evidence
+
+
+def qualities(record: RoundRecord, hospital: int, history: History) -> dict[bytes, int]:
+    """Decoded quality (0..10,000) of a hospital's enrolled devices after `history`, the round's evidence included."""
+    settings = DecoderSettings(**record.scoring["decoder"])
+    return decode(history.get(hospital, ()), devices=record.hospitals[hospital].slots, settings=settings)
+
+
+def contributions_of(
+    record: RoundRecord, part: HospitalRecord, quality: Mapping[bytes, int]
+) -> tuple[Contribution, ...]:
+    """What each device whose update is in a sum did: volume, quality and compute of this round, in slot order."""
+    spec, rule = record.spec, record.rule
+    ready = {line.address: line for line in part.ready}
+    contributions = []
+    for address in (a for cohort in part.cohorts if cohort.total is not None for a in cohort.survivors):
+        line = ready[address]
+        rows = spec.credited_rows(line.rows, line.device_class)
+        work = training_flops(spec.model, rows, spec.training)
+        contributions.append(
+            Contribution(
+                device=address,
+                slot=part.slots[address],
+                device_class=line.device_class,
+                payee=address if line.own_payee else None,
+                volume=volume_points(rows, rule.volume_cap[line.device_class]),
+                quality=quality[address] if record.device_quality_scored else FULL_SCORE,
+                compute=compute_points(work, rule.compute_cap[line.device_class]),
+            )
+        )
+    return tuple(sorted(contributions, key=lambda item: item.slot))
+
+
+def entry_of(record: RoundRecord, part: HospitalRecord) -> HospitalEntry:
+    """A hospital's entry: the Merkle-sum tree over its contributions.
+
+    Raises:
+        IncentivesError: contributions and salts do not make a tree.
+    """
+    return build_entry(
+        record.entry_domain(part.hospital),
+        record.rule,
+        part.contributions,
+        part.salts,
+        quality_scored=record.device_quality_scored,
+    )

@@ -1,0 +1,60 @@
+"""What the ledger says of a round, as plain facts to hold a bundle against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from incentives import RecordedClose, RecordedEntry
+
+
+@dataclass(frozen=True)
+class RevealFacts:
+    """A hospital's reveal: scores of the others (0..10,000), score of the new model, digest of its utilities."""
+
+    scores: Mapping[int, int]
+    model_score: int
+    utilities_digest: bytes
+
+
+@dataclass(frozen=True)
+class EntryFacts:
+    """A hospital's entry as submitted, and the digest of its part of the bundle."""
+
+    entry: RecordedEntry
+    bundle_digest: bytes
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """A round as the ledger recorded it.
+
+    Attributes:
+        number: the round.
+        profile: the profile's number.
+        spec_hash: 32 bytes.
+        model_hash: of the starting model, 32 bytes.
+        model_hash_after: of the resulting model, 32 bytes.
+        beacon: 32 bytes.
+        rule: the reward rule frozen into the round, field by field.
+        roster_roots: each hospital's roster root of the epoch.
+        ready: each hospital's ready-list digest.
+        reveals: by hospital.
+        entries: by hospital.
+        accepted_digest: bundle digest that reached quorum, or None before.
+        close: what the ledger says of the closing, or None before.
+    """
+
+    number: int
+    profile: int
+    spec_hash: bytes
+    model_hash: bytes
+    model_hash_after: bytes
+    beacon: bytes
+    rule: Mapping[str, object]
+    roster_roots: Mapping[int, bytes]
+    ready: Mapping[int, bytes]
+    reveals: Mapping[int, RevealFacts]
+    entries: Mapping[int, EntryFacts]
+    accepted_digest: bytes | None = None
+    close: RecordedClose | None = None

@@ -1,0 +1,144 @@
+"""From the chain's history of a round to plain facts, and to what closing it should have given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from chain.contracts import Contracts
+from chain.history import RoundHistory
+from chain.records import Lanes as ChainLanes
+from chain.records import Node as ChainNode
+from fl_core.spec import epoch_of
+from incentives import (
+    FULL_SCORE,
+    EmissionTerms,
+    HospitalRound,
+    Lanes,
+    LedgerState,
+    Node,
+    Profile,
+    RecordedAllocation,
+    RecordedClose,
+    RecordedEntry,
+    Reveal,
+    RewardRule,
+    RoundOutcome,
+    close_round,
+)
+from scripts.federation.facts import EntryFacts, LedgerFacts, RevealFacts
+
+
+def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
+    """A round as the ledger recorded it."""
+    record = history.record
+    epoch = epoch_of(record.round)
+    return LedgerFacts(
+        number=record.round,
+        profile=record.profile,
+        spec_hash=record.spec_hash,
+        model_hash=record.model_hash,
+        model_hash_after=record.model_hash_after,
+        beacon=record.beacon,
+        rule=asdict(history.rule),
+        roster_roots={
+            h: contracts.ledger.epoch_registration(h, epoch).roster_root for h in sorted(record.active)
+        },
+        ready=history.ready,
+        reveals={
+            item.hospital: RevealFacts(item.scores, item.model_score, item.utilities_digest)
+            for item in history.reveals
+        },
+        entries={
+            item.hospital: EntryFacts(
+                RecordedEntry(
+                    left=_node(item.left), right=_node(item.right), root=item.root, lanes=_lanes(item.lanes)
+                ),
+                item.bundle_digest,
+            )
+            for item in history.submissions
+        },
+        accepted_digest=record.accepted_digest if any(record.accepted_digest) else None,
+        close=_close(history),
+    )
+
+
+@dataclass
+class LedgerReplay:
+    """Closes the ledger's rounds again, one after the other, from what was revealed, entered and attested.
+
+    Attributes:
+        terms: what deployment fixed.
+        capacities_bps: each hospital's capacity.
+        state: the ledger's running figures after the last round replayed.
+        qualities: each hospital's last accepted quality.
+    """
+
+    terms: EmissionTerms
+    capacities_bps: dict[int, int]
+    state: LedgerState
+    qualities: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, contracts: Contracts) -> LedgerReplay:
+        """Before the ledger's first round."""
+        params = contracts.ledger.params()
+        return cls(
+            terms=EmissionTerms(
+                max_supply=params.max_supply,
+                decay_bps=params.emission_decay_bps,
+                bonus_per_point=params.bonus_per_point,
+                bonus_cap=params.bonus_cap,
+            ),
+            capacities_bps={h.id: h.capacity_bps for h in contracts.consortium.hospitals()},
+            state=LedgerState(total_allocated=0, next_emission=params.initial_emission),
+        )
+
+    def close(self, history: RoundHistory) -> RoundOutcome:
+        """What closing this round, the next one in order, should have given."""
+        reveals = {item.hospital: Reveal(item.scores, item.model_score) for item in history.reveals}
+        lanes = {item.hospital: _lanes(item.lanes) for item in history.submissions}
+        attested = {item.hospital: item.digest for item in history.attestations}
+        hospitals = [
+            HospitalRound(
+                hospital=hospital,
+                capacity_bps=self.capacities_bps[hospital],
+                lanes=lanes.get(hospital),
+                reveal=reveals.get(hospital),
+                attested=attested.get(hospital),
+                last_quality=self.qualities.get(hospital, FULL_SCORE),
+            )
+            for hospital in sorted(history.record.active)
+        ]
+        rule = RewardRule(**asdict(history.rule))
+        outcome = close_round(rule, Profile(history.record.profile), hospitals, self.state, self.terms)
+        self.state = outcome.state
+        self.qualities |= outcome.last_qualities
+        return outcome
+
+
+def _close(history: RoundHistory) -> RecordedClose | None:
+    closing = history.closing
+    if closing is None:
+        return None
+    return RecordedClose(
+        paid=closing.paid,
+        accepted_digest=closing.digest if any(closing.digest) else None,
+        budget=closing.budget,
+        bonus=closing.bonus,
+        total_volume=closing.total_volume,
+        total_compute=closing.total_compute,
+        allocations={
+            item.hospital: RecordedAllocation(
+                quality=item.quality, share_e18=item.share_e18, amount=item.amount
+            )
+            for item in history.allocations
+        },
+    )
+
+
+def _lanes(lanes: ChainLanes) -> Lanes:
+    return Lanes(lanes.n, lanes.volume, lanes.compute, lanes.weight_treasury, lanes.weight_device)
+
+
+def _node(node: ChainNode) -> Node:
+    return Node(node.hash, _lanes(node.lanes))

@@ -1,0 +1,213 @@
+"""The simulated population of a run: who holds which rows, who is dishonest, which accounts they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fl_core.canonical import sha256
+from fl_core.cohorts import beacon_of_run
+from fl_core.data import (
+    Encoder,
+    Federation,
+    Schema,
+    Table,
+    derive_schema,
+    partition_by_group,
+    partition_dirichlet,
+    split,
+)
+from fl_core.engine import Hospital, InProcessEngine, WireBytes
+from fl_core.errors import SpecError
+from fl_core.secagg import MemoryJournal
+from fl_core.signing import Domain, Signer, Verifier
+from fl_core.simulation.behaviours import Behaviour
+from fl_core.simulation.faults import RandomFaults
+from fl_core.spec import RoundSpec
+from fl_core.tiers import Device, Edge, Records, ValidationRows
+from incentives import bucket_rows
+from scripts.federation.settings import RunSettings
+
+Accounts = Callable[[int, int, int], Signer]
+"""The account of a device by (hospital, index, epoch)."""
+
+_MAX_ROWS = 1 << 22
+
+
+@dataclass
+class Population:
+    """Everything that takes part in a run.
+
+    Attributes:
+        settings: what the user chose.
+        table: the data.
+        federation: who holds which rows.
+        schema: the agreed schema.
+        engine: carries the messages.
+        behaviours: by (hospital, index).
+        true_rows: training rows that a device really has, by (hospital, index).
+        encoder: the agreed scaling, once it has been summed.
+        setup_wire: bytes of keys and scaling statistics.
+    """
+
+    settings: RunSettings
+    table: Table
+    federation: Federation
+    schema: Schema
+    engine: InProcessEngine
+    behaviours: dict[tuple[int, int], Behaviour]
+    true_rows: dict[tuple[int, int], int]
+    encoder: Encoder | None
+    setup_wire: WireBytes
+
+    @property
+    def hospitals(self) -> list[Hospital]:
+        """The hospitals, in order of their ids."""
+        return list(self.engine.hospitals)
+
+    def round_spec(self, scoring_digest: str) -> RoundSpec:
+        """The spec of the run's rounds; the reference weight is the typical declared row count."""
+        declared = sorted(device.declared_rows for h in self.hospitals for device in h.devices)
+        return self.settings.round_spec(
+            self.schema, reference_rows=declared[len(declared) // 2], scoring_digest=scoring_digest
+        )
+
+    def agree_on_scaling(self, round_number: int) -> Encoder:
+        """Sum the scaling statistics securely, and let every device and edge encode its rows.
+
+        Args:
+            round_number: the number before the first round, under which the cohorts of this sum are drawn.
+
+        Raises:
+            SpecError: no hospital has a cohort large enough.
+        """
+        settings = self.settings
+        statistics, wire = self.engine.sum_statistics(
+            self.schema,
+            round_number,
+            beacon_of_run(settings.seed, round_number),
+            cohort_size=settings.cohort_size,
+            k_min=settings.k_min,
+            max_rows=_MAX_ROWS,
+        )
+        self.encoder = Encoder(self.schema, statistics)
+        self.setup_wire.up += wire.up
+        self.setup_wire.down += wire.down
+        for index, hospital in enumerate(self.hospitals):
+            for device in hospital.devices:
+                device.fit(self.encoder)
+            rows = self.federation.validation[index]
+            hospital.edge.hold_validation(
+                ValidationRows(self.encoder.encode(self.table, rows), self.table.labels[rows])
+            )
+        return self.encoder
+
+
+def build_population(
+    settings: RunSettings, *, domain: Domain, verifier: Verifier, accounts: Accounts, session: bytes
+) -> Population:
+    """Split the data, create hospitals and devices, and place the dishonest ones.
+
+    Args:
+        settings: what the user chose.
+        domain: EIP-712 domain of the run.
+        verifier: checks device signatures.
+        accounts: gives each device its account of an epoch.
+        session: 32 bytes that name the run.
+
+    Raises:
+        DataError: the data cannot be split that way.
+        SpecError: settings that cannot work.
+    """
+    table = settings.load()
+    rng = np.random.default_rng((settings.seed, 11))
+    parts = split(table, hospitals=settings.hospitals, rng=rng)
+    if table.groups is not None or table.sites is not None:
+        federation = partition_by_group(table, parts, devices=settings.devices, rng=rng)
+    else:
+        federation = partition_dirichlet(
+            table, parts, devices=settings.devices, rng=rng, alpha=settings.alpha
+        )
+    schema = derive_schema(table, federation.training_rows)
+    behaviours = _place_dishonest(settings, federation, rng)
+    opted_in = _place_own_payees(settings, rng)
+    hospitals = []
+    true_rows: dict[tuple[int, int], int] = {}
+    for h in range(1, settings.hospitals + 1):
+        inflation = settings.inflation if h == settings.inflating_hospital else 1
+        devices = []
+        for i, rows in enumerate(federation.devices[h - 1]):
+            true_rows[h, i] = len(rows)
+            devices.append(
+                Device(
+                    accounts=_account(accounts, h, i),
+                    verifier=verifier,
+                    domain=domain,
+                    records=Records(table, rows),
+                    device_class=0,
+                    declared_rows=bucket_rows(len(rows) * inflation),
+                    own_payee=(h, i) in opted_in,
+                    behaviour=behaviours[h, i],
+                    journal=MemoryJournal(),
+                    seed=(settings.seed, h, i),
+                )
+            )
+        edge = Edge(hospital=h, session=session, verifier=verifier, domain=domain)
+        hospitals.append(Hospital(edge=edge, devices=tuple(devices)))
+    engine = InProcessEngine(hospitals, RandomFaults(settings.dropout, settings.seed))
+    return Population(
+        settings=settings,
+        table=table,
+        federation=federation,
+        schema=schema,
+        engine=engine,
+        behaviours=behaviours,
+        true_rows=true_rows,
+        encoder=None,
+        setup_wire=WireBytes(),
+    )
+
+
+def session_of(run_id: str) -> bytes:
+    """The secure aggregation session of a run, 32 bytes."""
+    return sha256(b"FedIoMT session\x00" + run_id.encode())
+
+
+def _account(accounts: Accounts, hospital: int, index: int) -> Callable[[int], Signer]:
+    return lambda epoch: accounts(hospital, index, epoch)
+
+
+def _place_dishonest(
+    settings: RunSettings, federation: Federation, rng: np.random.Generator
+) -> dict[tuple[int, int], Behaviour]:
+    """Spread flippers and free riders over the hospitals, one after the other, the devices with most rows first.
+
+    Half of a hospital's devices, those with more rows, come before the others: a poisoner with one or two rows does no
+    harm that anyone could notice.
+    """
+    behaviours = {
+        (h, i): Behaviour.HONEST for h in range(1, settings.hospitals + 1) for i in range(settings.devices)
+    }
+    wanted = [Behaviour.LABEL_FLIP] * settings.flippers + [Behaviour.FREE_RIDER] * settings.free_riders
+    for place, behaviour in enumerate(wanted):
+        hospital = place % settings.hospitals + 1
+        sizes = [len(rows) for rows in federation.devices[hospital - 1]]
+        shuffled = rng.permutation(settings.devices)
+        larger = sorted(shuffled, key=lambda i: sizes[i] < sorted(sizes)[len(sizes) // 2])
+        free = [int(i) for i in larger if behaviours[hospital, int(i)] is Behaviour.HONEST]
+        behaviours[hospital, free[0]] = behaviour
+    if sum(b is not Behaviour.HONEST for b in behaviours.values()) != len(wanted):
+        raise SpecError("dishonest devices could not be placed: take fewer of them")
+    return behaviours
+
+
+def _place_own_payees(settings: RunSettings, rng: np.random.Generator) -> set[tuple[int, int]]:
+    """The share of each hospital's devices that opt in to a payee of their own."""
+    count = round(settings.own_payees * settings.devices)
+    return {
+        (h, int(i))
+        for h in range(1, settings.hospitals + 1)
+        for i in rng.permutation(settings.devices)[:count]
+    }

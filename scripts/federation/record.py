@@ -1,0 +1,304 @@
+"""A round's record: what the bundle holds, as dataclasses, with their canonical files and back.
+
+Files of a bundle: `round.json` (spec, rule, beacon, model hashes, validators), one `hospital-<id>.json` each, and
+`tensors.safetensors` (models and cohort sums). A hospital's entry carries the digest of its own file; hospitals attest
+the digest of the whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from fl_core.canonical import canonical_json, digest_json, sha256
+from fl_core.cohorts import ReadyDevice
+from fl_core.errors import BundleError, FlError
+from fl_core.spec import Profile, RoundSpec
+from fl_core.tiers import CohortSum
+from incentives import CohortKey, Contribution, EntryDomain, IncentivesError, RewardRule
+
+ROUND_FILE = "round.json"
+TENSORS_FILE = "tensors.safetensors"
+
+
+def round_folder(run_folder: Path, number: int) -> Path:
+    """Where a run keeps the bundle of a round."""
+    return run_folder / "rounds" / f"{number:06d}"
+
+
+@dataclass(frozen=True)
+class HospitalRecord:
+    """A hospital's own part of a round's bundle.
+
+    Attributes:
+        hospital: its id.
+        roster_root: root of the epoch's roster, 32 bytes.
+        ready: its ready list.
+        cohorts: its cohorts, failed ones included.
+        slots: the slot of each enrolled device in this epoch.
+        contributions: one a surviving device, in slot order.
+        salts: 32 bytes a slot of the tree; empty where no cohort gave a sum.
+        receipts: each surviving device's receipt, sealed to its channel key.
+    """
+
+    hospital: int
+    roster_root: bytes
+    ready: tuple[ReadyDevice, ...]
+    cohorts: tuple[CohortSum, ...]
+    slots: Mapping[bytes, int]
+    contributions: tuple[Contribution, ...]
+    salts: tuple[bytes, ...]
+    receipts: Mapping[bytes, bytes]
+
+    @property
+    def file_name(self) -> str:
+        """Name of the hospital's file in the bundle."""
+        return f"hospital-{self.hospital}.json"
+
+    def encode(self) -> bytes:
+        """Canonical JSON of everything but the sums, which are tensors."""
+        return canonical_json(
+            {
+                "hospital": self.hospital,
+                "roster_root": self.roster_root.hex(),
+                "ready": [[d.address.hex(), d.device_class, d.rows, d.own_payee] for d in self.ready],
+                "cohorts": [_cohort_json(cohort) for cohort in self.cohorts],
+                "slots": {address.hex(): slot for address, slot in self.slots.items()},
+                "contributions": [_contribution_json(item) for item in self.contributions],
+                "salts": [salt.hex() for salt in self.salts],
+                "receipts": {address.hex(): sealed.hex() for address, sealed in self.receipts.items()},
+            }
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the hospital's file, 32 bytes: the bundle digest of its entry."""
+        return sha256(self.encode())
+
+
+@dataclass(frozen=True)
+class ValidatorRecord:
+    """What a hospital said of the round as a validator.
+
+    Attributes:
+        utilities: what each other hospital's cohort gained on its rows, in millionths of a nat.
+        scores: scores (0..10,000) of the other hospitals.
+        model_score: score of the new model on its rows, 0..10,000.
+        salt: salt of its commitment, 32 bytes.
+    """
+
+    utilities: Mapping[CohortKey, int]
+    scores: Mapping[int, int]
+    model_score: int
+    salt: bytes
+
+    def utilities_digest(self, round_number: int, validator: int) -> bytes:
+        """The digest of the utilities that the validator commits to, 32 bytes."""
+        return digest_json({"round": round_number, "validator": validator, "utilities": self._utility_rows()})
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object."""
+        return {
+            "utilities": self._utility_rows(),
+            "scores": {str(hospital): value for hospital, value in self.scores.items()},
+            "model_score": self.model_score,
+            "salt": self.salt.hex(),
+        }
+
+    def _utility_rows(self) -> list[list[int]]:
+        return [[key.hospital, key.cohort, value] for key, value in sorted(self.utilities.items())]
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """Everything from which a round can be recomputed.
+
+    Attributes:
+        run: the run's id.
+        number: the round.
+        chain_id: id of the chain, 0 without one.
+        ledger: address of the ledger, 20 bytes; zeros without a chain.
+        spec: the round's spec.
+        scoring: the scoring settings whose digest the spec holds.
+        rule: the reward rule frozen into the round.
+        beacon: what the cohorts were drawn from, 32 bytes.
+        model_before: parameters before, float32 (d,).
+        model_after: parameters after, float32 (d,).
+        hospitals: each hospital's part.
+        validators: what each hospital said of the round.
+    """
+
+    run: str
+    number: int
+    chain_id: int
+    ledger: bytes
+    spec: RoundSpec
+    scoring: Mapping[str, Any]
+    rule: RewardRule
+    beacon: bytes
+    model_before: NDArray[np.float32]
+    model_after: NDArray[np.float32]
+    hospitals: Mapping[int, HospitalRecord]
+    validators: Mapping[int, ValidatorRecord]
+
+    @property
+    def device_quality_scored(self) -> bool:
+        """Whether device quality counts in this round's profile."""
+        return self.spec.profile is Profile.ACCOUNTABLE
+
+    @property
+    def hospital_quality_scored(self) -> bool:
+        """Whether hospital quality counts in this round's profile."""
+        return self.spec.profile is not Profile.PRIVATE
+
+    def entry_domain(self, hospital: int) -> EntryDomain:
+        """What binds a hospital's leaves."""
+        return EntryDomain(chain_id=self.chain_id, ledger=self.ledger, round=self.number, hospital=hospital)
+
+    def to_files(self) -> dict[str, bytes]:
+        """The bundle's files by name."""
+        tensors: dict[str, NDArray[Any]] = {
+            "model_before": self.model_before,
+            "model_after": self.model_after,
+        }
+        for part in self.hospitals.values():
+            for cohort in part.cohorts:
+                if cohort.total is not None:
+                    tensors[_sum_name(cohort.hospital, cohort.cohort)] = cohort.total
+        files = {part.file_name: part.encode() for part in self.hospitals.values()}
+        files[TENSORS_FILE] = save_tensors(tensors)
+        files[ROUND_FILE] = canonical_json(
+            {
+                "run": self.run,
+                "round": self.number,
+                "chain_id": self.chain_id,
+                "ledger": self.ledger.hex(),
+                "spec": self.spec.to_json(),
+                "scoring": dict(self.scoring),
+                "rule": asdict(self.rule),
+                "beacon": self.beacon.hex(),
+                "hospitals": sorted(self.hospitals),
+                "validators": {str(h): record.to_json() for h, record in self.validators.items()},
+            }
+        )
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> RoundRecord:
+        """Read a bundle's files.
+
+        Raises:
+            BundleError: a file is missing or malformed; the message names it.
+        """
+        name = ROUND_FILE
+        try:
+            common = json.loads(files[name])
+            name = TENSORS_FILE
+            tensors = load_tensors(files[name])
+            hospitals = {}
+            for hospital in common["hospitals"]:
+                name = f"hospital-{int(hospital)}.json"
+                hospitals[int(hospital)] = _read_hospital(json.loads(files[name]), tensors)
+            name = ROUND_FILE
+            return cls(
+                run=str(common["run"]),
+                number=int(common["round"]),
+                chain_id=int(common["chain_id"]),
+                ledger=bytes.fromhex(common["ledger"]),
+                spec=RoundSpec.from_json(common["spec"]),
+                scoring=common["scoring"],
+                rule=_read_rule(common["rule"]),
+                beacon=bytes.fromhex(common["beacon"]),
+                model_before=tensors["model_before"],
+                model_after=tensors["model_after"],
+                hospitals=hospitals,
+                validators={int(h): _read_validator(v) for h, v in common["validators"].items()},
+            )
+        except KeyError as error:
+            raise BundleError(f"bundle lacks {error} (looking at {name})") from error
+        except (ValueError, TypeError, AttributeError, SafetensorError, FlError, IncentivesError) as error:
+            raise BundleError(f"bundle file {name} is malformed: {error}") from error
+
+
+def _sum_name(hospital: int, cohort: int) -> str:
+    return f"sum.{hospital}.{cohort}"
+
+
+def _cohort_json(cohort: CohortSum) -> dict[str, Any]:
+    return {
+        "cohort": cohort.cohort,
+        "members": [address.hex() for address in cohort.members],
+        "survivors": [address.hex() for address in cohort.survivors],
+        "rows": cohort.rows,
+        "failure": cohort.failure,
+        "signatures": {address.hex(): signature.hex() for address, signature in cohort.signatures.items()},
+    }
+
+
+def _contribution_json(item: Contribution) -> list[Any]:
+    payee = None if item.payee is None else item.payee.hex()
+    return [item.device.hex(), item.slot, item.device_class, payee, item.volume, item.quality, item.compute]
+
+
+def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> HospitalRecord:
+    hospital = int(value["hospital"])
+    return HospitalRecord(
+        hospital=hospital,
+        roster_root=bytes.fromhex(value["roster_root"]),
+        ready=tuple(
+            ReadyDevice(bytes.fromhex(address), int(kind), int(rows), bool(own))
+            for address, kind, rows, own in value["ready"]
+        ),
+        cohorts=tuple(
+            CohortSum(
+                hospital=hospital,
+                cohort=int(item["cohort"]),
+                members=tuple(bytes.fromhex(address) for address in item["members"]),
+                survivors=tuple(bytes.fromhex(address) for address in item["survivors"]),
+                total=tensors.get(_sum_name(hospital, int(item["cohort"]))),
+                rows=int(item["rows"]),
+                failure=item["failure"],
+                signatures={bytes.fromhex(a): bytes.fromhex(s) for a, s in item["signatures"].items()},
+            )
+            for item in value["cohorts"]
+        ),
+        slots={bytes.fromhex(address): int(slot) for address, slot in value["slots"].items()},
+        contributions=tuple(
+            Contribution(
+                device=bytes.fromhex(device),
+                slot=int(slot),
+                device_class=int(kind),
+                payee=None if payee is None else bytes.fromhex(payee),
+                volume=int(volume),
+                quality=int(quality),
+                compute=int(compute),
+            )
+            for device, slot, kind, payee, volume, quality, compute in value["contributions"]
+        ),
+        salts=tuple(bytes.fromhex(salt) for salt in value["salts"]),
+        receipts={bytes.fromhex(a): bytes.fromhex(s) for a, s in value["receipts"].items()},
+    )
+
+
+def _read_validator(value: dict[str, Any]) -> ValidatorRecord:
+    return ValidatorRecord(
+        utilities={CohortKey(int(h), int(c)): int(u) for h, c, u in value["utilities"]},
+        scores={int(hospital): int(score) for hospital, score in value["scores"].items()},
+        model_score=int(value["model_score"]),
+        salt=bytes.fromhex(value["salt"]),
+    )
+
+
+def _read_rule(value: dict[str, Any]) -> RewardRule:
+    return RewardRule(
+        **{**value, "volume_cap": tuple(value["volume_cap"]), "compute_cap": tuple(value["compute_cap"])}
+    )

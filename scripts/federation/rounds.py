@@ -1,0 +1,233 @@
+"""The way of a round, end to end: plan, draw, secure sums, model, valuation, entries, attestation, closing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_core.bundle import read_bundle, write_bundle
+from fl_core.cohorts import ready_digest
+from fl_core.engine import RoundOutcome, WireBytes
+from fl_core.models import model_digest
+from fl_core.spec import RoundPlan, epoch_of
+from fl_core.tiers import Cloud, CohortSum
+from incentives import RoundEvidence, draw_slots, tree_width
+from scripts.federation.book import RoundBook, Submission
+from scripts.federation.contributions import (
+    cohort_means,
+    contributions_of,
+    entry_of,
+    evidence_of,
+    qualities,
+    scores_of,
+)
+from scripts.federation.population import Population
+from scripts.federation.receipts import seal_receipts
+from scripts.federation.record import HospitalRecord, RoundRecord, ValidatorRecord, round_folder
+from scripts.federation.verify import RoundChecker, RoundRejectedError
+
+
+@dataclass(frozen=True)
+class RoundSummary:
+    """What a round gave, for progress and report.
+
+    Attributes:
+        record: the round's record.
+        digest: digest of its bundle.
+        quality: decoded quality (0..10,000) by (hospital, device index).
+        wire: bytes in both directions.
+        accuracy: of the new model on the test rows.
+        failed_cohorts: cohorts that failed closed.
+        silent: devices that fell silent.
+    """
+
+    record: RoundRecord
+    digest: bytes
+    quality: dict[tuple[int, int], int]
+    wire: WireBytes
+    accuracy: float
+    failed_cohorts: int
+    silent: int
+
+
+class Coordinator:
+    """Drives a run's rounds over a population, a book and a folder of bundles."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        population: Population,
+        cloud: Cloud,
+        book: RoundBook,
+        folder: Path,
+        scoring: Mapping[str, object],
+        accuracy: Callable[[NDArray[np.float32]], float],
+    ) -> None:
+        """Start before the first round.
+
+        Args:
+            run_id: the run's name.
+            population: hospitals and devices, scaled features in place.
+            cloud: the spec and the model.
+            book: where rounds are recorded.
+            folder: the run's folder, where bundles go.
+            scoring: the scoring settings whose digest the spec holds.
+            accuracy: accuracy of a model on the test rows.
+        """
+        self._run_id = run_id
+        self._population = population
+        self._cloud = cloud
+        self._book = book
+        self._folder = folder
+        self._scoring = dict(scoring)
+        self._accuracy = accuracy
+        self._epoch = -1
+        self._slots: dict[int, dict[bytes, int]] = {}
+        self._history: dict[int, list[RoundEvidence]] = {h.id: [] for h in population.hospitals}
+        self._checkers = {h.id: RoundChecker() for h in population.hospitals}
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch of the next round."""
+        return epoch_of(self._book.next_round)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Fresh accounts, keys and slots; the rosters go on the book."""
+        population = self._population
+        wire = population.engine.begin_epoch(epoch)
+        population.setup_wire.up += wire.up
+        population.setup_wire.down += wire.down
+        rng = np.random.default_rng((population.settings.seed, 13, epoch))
+        for hospital in population.hospitals:
+            self._slots[hospital.id] = draw_slots([device.address for device in hospital.devices], rng)
+            self._history[hospital.id] = []
+        self._book.register_epoch(epoch, {h.id: h.edge.roster for h in population.hospitals})
+        self._epoch = epoch
+
+    def run_round(self) -> RoundSummary:
+        """One round, from its opening to its closing.
+
+        Raises:
+            RoundRejectedError: a hospital's recomputation found a difference; nothing was attested.
+        """
+        book, engine = self._book, self._population.engine
+        number = book.next_round
+        if self.next_epoch != self._epoch:
+            self.begin_epoch(self.next_epoch)
+        plan = RoundPlan(number=number, spec=self._cloud.spec, model=self._cloud.model)
+        rule = book.rule
+        book.open(plan)
+        ready = engine.ready_lists(number)
+        beacon = book.ready(number, {h: ready_digest(number, h, lines) for h, lines in ready.items()})
+        outcome = engine.run_round(plan, ready, beacon)
+        model = self._cloud.combine(plan, outcome.cohorts)
+        book.publish(number, model_digest(model))
+        said = self._value(plan, model, outcome.cohorts)
+        book.value(number, said)
+        draft = RoundRecord(
+            run=self._run_id,
+            number=number,
+            chain_id=book.chain_id,
+            ledger=book.ledger,
+            spec=plan.spec,
+            scoring=self._scoring,
+            rule=rule,
+            beacon=beacon,
+            model_before=plan.model,
+            model_after=model,
+            hospitals={
+                h.id: HospitalRecord(
+                    hospital=h.id,
+                    roster_root=h.edge.roster.root,
+                    ready=ready[h.id],
+                    cohorts=tuple(c for c in outcome.cohorts if c.hospital == h.id),
+                    slots=self._slots[h.id],
+                    contributions=(),
+                    salts=(),
+                    receipts={},
+                )
+                for h in self._population.hospitals
+            },
+            validators=said,
+        )
+        record, quality, entries = self._contribute(draft)
+        book.enter(number, entries)
+        digest = write_bundle(round_folder(self._folder, number), record.to_files())
+        self._attest(number, digest)
+        book.close(number)
+        return self._summary(record, digest, quality, outcome)
+
+    def _value(
+        self, plan: RoundPlan, model: NDArray[np.float32], cohorts: tuple[CohortSum, ...]
+    ) -> dict[int, ValidatorRecord]:
+        """Every hospital values the others' cohorts, and the new model, on its own rows."""
+        means = cohort_means(plan.spec, cohorts)
+        said = {}
+        for hospital in self._population.hospitals:
+            others = {key: mean for key, mean in means.items() if key.hospital != hospital.id}
+            values = hospital.edge.value(plan.spec, plan.model, list(others.values()))
+            utilities = dict(zip(others, values, strict=True))
+            said[hospital.id] = ValidatorRecord(
+                utilities=utilities,
+                scores=scores_of(utilities, hospital.id, self._scoring),
+                model_score=hospital.edge.score(plan.spec, model),
+                salt=secrets.token_bytes(32),
+            )
+        return said
+
+    def _contribute(
+        self, draft: RoundRecord
+    ) -> tuple[RoundRecord, dict[int, dict[bytes, int]], dict[int, Submission]]:
+        """Decode qualities, lay out each hospital's contributions, and build its entry."""
+        for number, evidence in evidence_of(draft).items():
+            self._history[number].append(evidence)
+        parts: dict[int, HospitalRecord] = {}
+        quality: dict[int, dict[bytes, int]] = {}
+        submissions: dict[int, Submission] = {}
+        for hospital in self._population.hospitals:
+            part = draft.hospitals[hospital.id]
+            quality[hospital.id] = qualities(draft, hospital.id, self._history)
+            contributions = contributions_of(draft, part, quality[hospital.id])
+            if contributions:
+                salts = tuple(secrets.token_bytes(32) for _ in range(tree_width(len(hospital.devices))))
+                part = replace(part, contributions=contributions, salts=salts)
+                entry = entry_of(draft, part)
+                part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster))
+                submissions[hospital.id] = Submission(entry=entry, bundle_digest=part.digest)
+            parts[hospital.id] = part
+        return replace(draft, hospitals=parts), quality, submissions
+
+    def _attest(self, number: int, digest: bytes) -> None:
+        """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs."""
+        folder, facts = round_folder(self._folder, number), self._book.facts(number)
+        attestations = {}
+        for hospital, checker in self._checkers.items():
+            record = RoundRecord.from_files(read_bundle(folder, digest))
+            findings = checker.check(record, facts)
+            if findings:
+                raise RoundRejectedError(number, hospital, findings[0])
+            attestations[hospital] = digest
+        self._book.attest(number, attestations)
+
+    def _summary(
+        self, record: RoundRecord, digest: bytes, quality: dict[int, dict[bytes, int]], outcome: RoundOutcome
+    ) -> RoundSummary:
+        return RoundSummary(
+            record=record,
+            digest=digest,
+            quality={
+                (h.id, i): quality[h.id][device.address]
+                for h in self._population.hospitals
+                for i, device in enumerate(h.devices)
+            },
+            wire=outcome.wire,
+            accuracy=self._accuracy(record.model_after),
+            failed_cohorts=sum(cohort.failure is not None for cohort in outcome.cohorts),
+            silent=len(outcome.silent),
+        )

@@ -1,0 +1,105 @@
+"""The story of a run on a chain, in steps: train and record, claim, redeem, report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from chain.clock import Clock
+from chain.signing import EthereumSigner, EthereumVerifier
+from fl_core.errors import SignatureError
+from fl_core.signing import Domain
+from scripts.federation.chain_book import ChainBook
+from scripts.federation.consortium import Consortium
+from scripts.federation.earnings import earnings
+from scripts.federation.redemption import Redemption
+from scripts.federation.report import DeviceEarning, RunReport, gas_table
+from scripts.federation.run import Run
+from scripts.federation.settings import RunSettings
+from scripts.federation.shares import hospital_lines
+
+
+def run_on_chain(
+    settings: RunSettings, consortium: Consortium, *, run_id: str, folder: Path, clock: Clock
+) -> Run:
+    """A run whose rounds are recorded by a consortium; devices sign with accounts of their own."""
+    contracts, keyring = consortium.contracts, consortium.keyring
+    deployment = contracts.deployment
+    domain = Domain(
+        "FedIoMT", "1", chain_id=deployment.chain_id, verifying_contract=bytes.fromhex(deployment.ledger[2:])
+    )
+    return Run(
+        settings,
+        run_id=run_id,
+        folder=folder,
+        book=ChainBook(contracts, consortium.signatories(settings.hospitals), clock),
+        domain=domain,
+        verifier=EthereumVerifier(error=SignatureError),
+        accounts=lambda hospital, index, epoch: EthereumSigner(keyring.device(hospital, index, epoch)),
+        deployment=asdict(deployment),
+    )
+
+
+def report_of(
+    run: Run,
+    consortium: Consortium,
+    *,
+    redemption: Redemption,
+    centralised: float,
+    audit_ok: bool,
+    clock: str,
+) -> RunReport:
+    """Put a finished run's report together; every amount is read from the chain."""
+    contracts, population = consortium.contracts, run.population
+    records = [summary.record for summary in run.summaries]
+    entries = {
+        (record.number, entry.hospital): entry
+        for record in records
+        for entry in contracts.ledger.entries(record.number, sorted(record.hospitals))
+    }
+    allocations = {key: entry.allocation for key, entry in entries.items()}
+    devices = run.state.devices()
+    earned: dict[str, list[DeviceEarning]] = {}
+    for address, amount in earnings(records, allocations).devices.items():
+        hospital, index, _ = devices[address]
+        behaviour = population.behaviours[hospital, index].value
+        earned.setdefault(behaviour, []).append(DeviceEarning(hospital, amount))
+    true_rows = {a: population.true_rows[h, i] for a, (h, i, _) in devices.items()}
+    capacities = {h.id: h.capacity_bps for h in contracts.consortium.hospitals()}
+    minted = contracts.token.total_minted()
+    names = list(population.behaviours)
+    return RunReport(
+        run=run.state.run,
+        data=population.table.name,
+        rounds=len(records),
+        accuracy=run.summaries[-1].accuracy,
+        accuracy_centralised=centralised,
+        accuracy_by_round=[summary.accuracy for summary in run.summaries],
+        wire_bytes_up=sum(summary.wire.up for summary in run.summaries),
+        wire_bytes_down=sum(summary.wire.down for summary in run.summaries),
+        setup_bytes_up=population.setup_wire.up,
+        setup_bytes_down=population.setup_wire.down,
+        failed_cohorts=sum(summary.failed_cohorts for summary in run.summaries),
+        silent=sum(summary.silent for summary in run.summaries),
+        allocated=sum(allocations.values()),
+        claimed=minted,
+        redeemed=redemption.price if redemption.status == "paid" else 0,
+        burnt=contracts.token.total_burned(),
+        supply=contracts.token.total_supply(),
+        gas=consortium.gas.total(),
+        gas_by_call=gas_table(consortium.gas.by_label()),
+        earned=earned,
+        hospitals=hospital_lines(
+            records,
+            true_rows=true_rows,
+            capacities_bps=capacities,
+            allocations=allocations,
+            qualities={key: entry.quality for key, entry in entries.items() if entry.submitted},
+            inflating=run.settings.inflating_hospital if run.settings.inflation > 1 else 0,
+        ),
+        behaviours={f"{h}-{i}": population.behaviours[h, i].value for h, i in names},
+        quality_by_round={f"{h}-{i}": [summary.quality[h, i] for summary in run.summaries] for h, i in names},
+        gate=records[-1].rule.device_gate,
+        audit_ok=audit_ok,
+        clock=clock,
+    )

@@ -1,0 +1,232 @@
+"""Recomputing a round from its bundle: what hospitals do before they attest, and auditors afterwards.
+
+Checks run in the order in which one thing follows from another, so the first finding is where a record departs from
+what its own inputs say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+
+from fl_core.cohorts import draw_cohorts, ready_digest
+from fl_core.models import model_digest
+from fl_core.spec import epoch_of
+from fl_core.tiers import federated_average
+from incentives import Finding, IncentivesError, RoundEvidence, check_class_caps, check_entry, check_leaves
+from scripts.console.errors import CommandError
+from scripts.federation.contributions import (
+    contributions_of,
+    entry_of,
+    evidence_of,
+    qualities,
+    scores_of,
+    scoring_digest,
+)
+from scripts.federation.facts import LedgerFacts
+from scripts.federation.record import RoundRecord
+
+
+class RoundRejectedError(CommandError):
+    """A hospital's own recomputation of a round differs from its bundle, so it does not attest."""
+
+    def __init__(self, number: int, hospital: int, finding: Finding) -> None:
+        super().__init__(f"hospital {hospital} does not attest round {number}: {finding}")
+
+
+class RoundChecker:
+    """Recomputes the rounds of a run one after the other, as one hospital or auditor does.
+
+    What it keeps between rounds comes from bundles that it has checked itself: the last model, the epoch's slots and
+    the evidence of each hospital's devices.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first round."""
+        self._epoch = -1
+        self._model_hash: bytes | None = None
+        self._slots: dict[int, dict[bytes, int]] = {}
+        self._history: dict[int, list[RoundEvidence]] = {}
+
+    def check(self, record: RoundRecord, facts: LedgerFacts | None = None) -> list[Finding]:
+        """Recompute a round; the findings, in order; empty means that nothing differs.
+
+        Args:
+            record: the round as its bundle holds it.
+            facts: the round as the ledger holds it, or None without a chain.
+        """
+        if epoch_of(record.number) != self._epoch:
+            self._epoch = epoch_of(record.number)
+            self._slots, self._history = {}, {}
+        try:
+            evidence = evidence_of(record)
+            history = {h: [*self._history.get(h, []), item] for h, item in evidence.items()}
+            findings = [
+                *self._spec(record, facts),
+                *self._draw(record, facts),
+                *_cohorts(record),
+                *_model(record, facts),
+                *_validators(record, facts),
+                *self._slots_kept(record),
+                *_contributions(record, history),
+                *_entries(record, facts),
+            ]
+        except (IncentivesError, KeyError, IndexError, TypeError, ValueError) as error:
+            return [
+                Finding("record", f"round {record.number}", "a record that can be recomputed", repr(error))
+            ]
+        self._history = history
+        self._slots = {h: dict(part.slots) for h, part in record.hospitals.items()}
+        self._model_hash = model_digest(record.model_after)
+        return findings
+
+    def _spec(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+        yield from _same(
+            "spec", "scoring settings", record.spec.scoring_digest, scoring_digest(record.scoring)
+        )
+        if facts is not None:
+            yield from _same("spec", "round number", facts.number, record.number)
+            yield from _same("spec", "spec hash", facts.spec_hash, record.spec.digest)
+            yield from _same("spec", "profile", facts.profile, record.spec.profile.code)
+            yield from _same("spec", "reward rule", dict(facts.rule), asdict(record.rule))
+            yield from _same(
+                "model", "hash of the starting model", facts.model_hash, model_digest(record.model_before)
+            )
+        if self._model_hash is not None:
+            found = model_digest(record.model_before)
+            yield from _same("model", "starting model, after the round before", self._model_hash, found)
+
+    def _draw(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+        spec = record.spec
+        if facts is not None:
+            yield from _same("draw", "beacon", facts.beacon, record.beacon)
+        for hospital, part in record.hospitals.items():
+            who = f"hospital {hospital}"
+            if facts is not None:
+                digest = ready_digest(record.number, hospital, part.ready)
+                yield from _same("draw", f"{who}, ready list", facts.ready.get(hospital), digest)
+                root = facts.roster_roots.get(hospital)
+                yield from _same("draw", f"{who}, roster root", root, part.roster_root)
+            drawn = draw_cohorts(
+                record.beacon, hospital, len(part.ready), cohort_size=spec.cohort_size, k_min=spec.k_min
+            )
+            members = [sorted(part.ready[position].address for position in cohort) for cohort in drawn]
+            found = [sorted(cohort.members) for cohort in part.cohorts]
+            yield from _same("draw", f"{who}, cohorts", members, found)
+
+    def _slots_kept(self, record: RoundRecord) -> Iterator[Finding]:
+        for hospital, part in record.hospitals.items():
+            who = f"hospital {hospital}"
+            distinct = len(set(part.slots.values())) == len(part.slots)
+            even = all(slot % 2 == 0 for slot in part.slots.values())
+            yield from _same("leaves", f"{who}, slots distinct and even", True, distinct and even)
+            if hospital in self._slots:
+                yield from _same(
+                    "leaves", f"{who}, slots of the epoch", self._slots[hospital], dict(part.slots)
+                )
+
+
+def check_bundle_digest(record: RoundRecord, digest: bytes, facts: LedgerFacts) -> Iterator[Finding]:
+    """Whether the digest that the hospitals accepted is that of this bundle."""
+    yield from _same("bundle", f"digest of round {record.number}", facts.accepted_digest, digest)
+
+
+def _cohorts(record: RoundRecord) -> Iterator[Finding]:
+    spec = record.spec
+    for part in record.hospitals.values():
+        lines = {line.address: line for line in part.ready}
+        for cohort in part.cohorts:
+            who = f"hospital {part.hospital}, cohort {cohort.cohort}"
+            if cohort.total is None:
+                yield from _same("cohort", f"{who}, survivors of a failed cohort", 0, len(cohort.survivors))
+                continue
+            yield from _same(
+                "cohort",
+                f"{who}, survivors that are no members",
+                [],
+                sorted(address.hex() for address in set(cohort.survivors) - set(cohort.members)),
+            )
+            enough = (
+                len(set(cohort.survivors)) == len(cohort.survivors) >= spec.threshold(len(cohort.members))
+            )
+            yield from _same("cohort", f"{who}, enough distinct survivors", True, enough)
+            rows = sum(spec.credited_rows(lines[a].rows, lines[a].device_class) for a in cohort.survivors)
+            yield from _same("cohort", f"{who}, weight", rows, cohort.rows)
+
+
+def _model(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+    cohorts = [cohort for part in record.hospitals.values() for cohort in part.cohorts]
+    model = federated_average(record.spec, record.model_before, cohorts)
+    expected, found = model_digest(model), model_digest(record.model_after)
+    yield from _same("model", "model after the round, from the cohort sums", expected, found)
+    if facts is not None:
+        yield from _same("model", "hash of the new model", facts.model_hash_after, found)
+
+
+def _validators(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+    summed = {
+        (part.hospital, cohort.cohort)
+        for part in record.hospitals.values()
+        for cohort in part.cohorts
+        if cohort.total is not None
+    }
+    if facts is not None:
+        yield from _same("scores", "validators", sorted(facts.reveals), sorted(record.validators))
+    for validator, said in record.validators.items():
+        who = f"validator {validator}"
+        valued = {(key.hospital, key.cohort) for key in said.utilities}
+        due = {key for key in summed if key[0] != validator}
+        yield from _same("utilities", f"{who}, cohorts valued", sorted(due), sorted(valued))
+        coarse = all(value % record.spec.utility_step == 0 for value in said.utilities.values())
+        yield from _same("utilities", f"{who}, multiples of the agreed step", True, coarse)
+        if facts is not None and validator in facts.reveals:
+            revealed = facts.reveals[validator]
+            digest = said.utilities_digest(record.number, validator)
+            yield from _same("utilities", f"{who}, digest", revealed.utilities_digest, digest)
+            yield from _same("scores", f"{who}, scores on chain", dict(revealed.scores), dict(said.scores))
+            yield from _same("scores", f"{who}, score of the model", revealed.model_score, said.model_score)
+        scores = scores_of(said.utilities, validator, record.scoring)
+        yield from _same("scores", f"{who}, scores from its utilities", scores, dict(said.scores))
+
+
+def _contributions(record: RoundRecord, history: dict[int, list[RoundEvidence]]) -> Iterator[Finding]:
+    for hospital, part in record.hospitals.items():
+        expected = contributions_of(record, part, qualities(record, hospital, history))
+        who = f"hospital {hospital}"
+        leaves = [item.leaf(bytes(32)) for item in part.contributions]
+        yield from check_class_caps(who, record.rule, leaves)
+        yield from check_leaves(who, expected, leaves)
+        holders = {item.slot: item.device for item in part.contributions}
+        yield from _same("leaves", f"{who}, devices", {item.slot: item.device for item in expected}, holders)
+
+
+def _entries(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+    for hospital, part in record.hospitals.items():
+        recorded = None if facts is None else facts.entries.get(hospital)
+        who = f"hospital {hospital}"
+        if facts is not None:
+            yield from _same(
+                "entry", f"{who}, entry on the ledger", bool(part.contributions), recorded is not None
+            )
+        if not part.contributions:
+            continue
+        entry = entry_of(record, part)
+        if recorded is not None:
+            yield from check_entry(who, entry.tree, recorded.entry)
+            yield from _same("entry", f"{who}, digest of its part", recorded.bundle_digest, part.digest)
+
+
+def _same(check: str, subject: str, expected: object, found: object) -> Iterator[Finding]:
+    if expected != found:
+        yield Finding(check, subject, _shown(expected), _shown(found))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    if isinstance(value, np.generic):
+        return str(value.item())
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -1,0 +1,250 @@
+"""`fediomt ledger`: what the contribution ledger says of rounds, hospitals and devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chain.connect import to_address
+from chain.contracts import Contracts
+from chain.history import RoundHistory, read_round, read_rounds
+from incentives import device_payout, leaf_weight, verify
+from scripts.console.errors import CommandError
+from scripts.console.options import HOME, RUNS, ChainId, Home, Json, Runs, Url
+from scripts.console.output import console, print_json, print_table, tokens
+from scripts.console.run_command import run
+from scripts.console.session import all_runs, open_deployment
+from scripts.federation.contributions import entry_of
+from scripts.federation.ledger_facts import facts_of
+
+app = typer.Typer(help="Query the contribution ledger.", no_args_is_help=True)
+
+
+@app.command()
+def rounds(home: Home = HOME, url: Url = None, expected_chain: ChainId = None, as_json: Json = False) -> None:
+    """All rounds, a line each."""
+    contracts = open_deployment(home, url, expected_chain)
+    found = [_round_line(history) for history in read_rounds(contracts)]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        console().print("no rounds yet: start some with `fediomt train`")
+        return
+    columns = ("round", "phase", "paid", "hospitals", "devices", "budget", "allocated", "claimed")
+    print_table("rounds (amounts in tokens)", columns, [[line[name] for name in columns] for line in found])
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round.")],
+    home: Home = HOME,
+    url: Url = None,
+    expected_chain: ChainId = None,
+    as_json: Json = False,
+) -> None:
+    """One round: its hashes, and what each hospital entered, revealed and got."""
+    contracts = open_deployment(home, url, expected_chain)
+    history = read_round(contracts, number)
+    record = history.record
+    entries = [_entry_line(history, entry.hospital) for entry in history.entries]
+    facts = {
+        "round": number,
+        "phase": record.phase.name.lower(),
+        "paid": record.paid,
+        "spec_hash": record.spec_hash.hex(),
+        "model_hash": record.model_hash.hex(),
+        "model_hash_after": record.model_hash_after.hex(),
+        "beacon": record.beacon.hex(),
+        "bundle_digest": record.accepted_digest.hex(),
+        "budget": tokens(record.budget),
+        "median_model_score": record.median_model_score,
+    }
+    if as_json:
+        print_json({**facts, "hospitals": entries})
+        return
+    print_table(f"round {number}", ("what", "value"), list(facts.items()))
+    columns = (
+        "hospital",
+        "devices",
+        "volume",
+        "compute",
+        "quality",
+        "share",
+        "allocated",
+        "claimed",
+        "state",
+    )
+    print_table(
+        "hospitals (amounts in tokens)", columns, [[line[name] for name in columns] for line in entries]
+    )
+
+
+@app.command()
+def hospital(
+    number: Annotated[int, typer.Argument(metavar="ID", help="The hospital's id.")],
+    home: Home = HOME,
+    url: Url = None,
+    expected_chain: ChainId = None,
+    as_json: Json = False,
+) -> None:
+    """One hospital: its account and capacity, and its part in each round."""
+    contracts = open_deployment(home, url, expected_chain)
+    who = contracts.consortium.hospital(number)
+    lines = [
+        {"round": history.record.round, **_entry_line(history, number)}
+        for history in read_rounds(contracts)
+        if number in history.record.active
+    ]
+    facts = {
+        "hospital": number,
+        "account": who.account,
+        "capacity": who.capacity_bps / 10_000,
+        "active": who.active,
+        "balance": tokens(contracts.token.balance_of(who.account)),
+    }
+    if as_json:
+        print_json({**facts, "rounds": lines})
+        return
+    print_table(f"hospital {number}", ("what", "value"), list(facts.items()))
+    columns = ("round", "devices", "volume", "compute", "quality", "share", "allocated", "claimed", "state")
+    print_table("rounds (amounts in tokens)", columns, [[line[name] for name in columns] for line in lines])
+
+
+@app.command()
+def device(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The device's account.")],
+    home: Home = HOME,
+    runs: Runs = RUNS,
+    url: Url = None,
+    expected_chain: ChainId = None,
+    as_json: Json = False,
+) -> None:
+    """One device: its leaves in the bundles at hand, each checked against the root on chain, and its claims."""
+    contracts = open_deployment(home, url, expected_chain)
+    account = to_address(address)
+    lines = _device_lines(contracts, runs, bytes.fromhex(account[2:]))
+    claims = list(contracts.distributor.claims(from_block=contracts.deployment.block, payee=account))
+    if not lines and not claims:
+        raise CommandError(
+            f"nothing is known of {account}: it claimed nothing itself, and no bundle under {runs} holds a leaf of it"
+        )
+    balance = tokens(contracts.token.balance_of(account))
+    if as_json:
+        paid = [
+            {"round": c.round, "hospital": c.hospital, "slot": c.slot, "amount": tokens(c.amount)}
+            for c in claims
+        ]
+        print_json({"device": account, "balance": balance, "rounds": lines, "claims": paid})
+        return
+    columns = (
+        "round",
+        "hospital",
+        "volume",
+        "quality",
+        "compute",
+        "due",
+        "paid to",
+        "claimed",
+        "root on chain",
+    )
+    print_table(
+        f"device {account}, balance {balance:,.3f} tokens",
+        columns,
+        [[line[c] for c in columns] for line in lines],
+    )
+    if not lines:
+        console().print(f"{len(claims)} claims on chain, {sum(tokens(c.amount) for c in claims):,.3f} tokens")
+
+
+def _round_line(history: RoundHistory) -> dict[str, Any]:
+    record = history.record
+    return {
+        "round": record.round,
+        "phase": record.phase.name.lower(),
+        "paid": record.paid,
+        "hospitals": len(record.active),
+        "devices": sum(entry.lanes.n for entry in history.entries),
+        "budget": tokens(record.budget),
+        "allocated": tokens(sum(item.amount for item in history.allocations)),
+        "claimed": tokens(sum(history.paid_out(entry.hospital) for entry in history.entries)),
+    }
+
+
+def _entry_line(history: RoundHistory, number: int) -> dict[str, Any]:
+    entry = next(entry for entry in history.entries if entry.hospital == number)
+    share = next((item.share_e18 for item in history.allocations if item.hospital == number), 0)
+    states = [name for name in ("frozen", "voided") if getattr(entry, name)]
+    if number in history.forfeited:
+        states.append("forfeited")
+    return {
+        "hospital": number,
+        "devices": entry.lanes.n,
+        "volume": entry.lanes.volume,
+        "compute": entry.lanes.compute,
+        "quality": entry.quality,
+        "share": share / 10**18,
+        "allocated": tokens(entry.allocation),
+        "claimed": tokens(history.paid_out(number)),
+        "state": ", ".join(states) or ("attested" if entry.attested else "open"),
+    }
+
+
+def _device_lines(contracts: Contracts, runs: Path, account: bytes) -> list[dict[str, Any]]:
+    lines = []
+    for folder, state in all_runs(runs):
+        if state.deployment is None or state.deployment["ledger"] != contracts.ledger.address:
+            continue
+        place = state.devices().get(account)
+        if place is None:
+            continue
+        for number in state.rounds:
+            record, _ = state.read_round(folder, number)
+            part = record.hospitals.get(place[0])
+            if part is None or account not in {item.device for item in part.contributions}:
+                continue
+            receipt = entry_of(record, part).receipt(account)
+            history = read_round(contracts, number)
+            facts = facts_of(contracts, history)
+            entry = facts.entries.get(place[0])
+            scored = record.device_quality_scored
+            on_chain = entry is not None and entry.entry.root == receipt.root.hash
+            holds = verify(
+                receipt.domain,
+                record.rule,
+                receipt.leaf,
+                receipt.siblings,
+                receipt.root,
+                quality_scored=scored,
+            )
+            amount = next((a.amount for a in history.allocations if a.hospital == place[0]), 0)
+            due = device_payout(
+                amount,
+                operator_bps=record.rule.operator_bps,
+                device_weight=leaf_weight(record.rule, receipt.leaf, quality_scored=scored),
+                weight_treasury=receipt.root.lanes.weight_treasury,
+                weight_device=receipt.root.lanes.weight_device,
+            )
+            own = receipt.leaf.payee == account
+            paid = any(c.slot == receipt.leaf.slot and c.hospital == place[0] for c in history.claims)
+            by_treasury = any(c.hospital == place[0] for c in history.treasury_claims)
+            lines.append(
+                {
+                    "round": number,
+                    "hospital": place[0],
+                    "volume": receipt.leaf.volume,
+                    "quality": receipt.leaf.quality,
+                    "compute": receipt.leaf.compute,
+                    "due": tokens(due),
+                    "paid to": "itself" if own else "treasury",
+                    "claimed": paid if own else by_treasury,
+                    "root on chain": "holds" if on_chain and holds else "DIFFERS",
+                }
+            )
+    return lines
+
+
+if __name__ == "__main__":
+    run(app)

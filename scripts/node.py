@@ -1,0 +1,61 @@
+"""`fediomt chain`: start, stop and look at the local node."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chain.daemon import NodeStatus, daemon_status, start_daemon, stop_daemon
+from scripts.console.options import HOME, Home, Json
+from scripts.console.output import console, print_json
+from scripts.console.run_command import run
+from scripts.console.session import node_folder
+
+app = typer.Typer(help="The local EVM node (Anvil).", no_args_is_help=True)
+
+
+@app.command()
+def up(
+    home: Home = HOME,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8545,
+    chain_id: Annotated[int, typer.Option(help="Chain id.")] = 31337,
+    as_json: Json = False,
+) -> None:
+    """Start a node in the background; does nothing if it runs already. Its state survives restarts."""
+    _show(start_daemon(node_folder(home), port=port, chain_id=chain_id), as_json)
+
+
+@app.command()
+def down(home: Home = HOME, as_json: Json = False) -> None:
+    """Stop the node; does nothing if none runs."""
+    _show(stop_daemon(node_folder(home)), as_json)
+
+
+@app.command()
+def status(home: Home = HOME, as_json: Json = False) -> None:
+    """Say whether the node runs, and where."""
+    _show(daemon_status(node_folder(home)), as_json)
+
+
+def _show(node: NodeStatus, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "running": node.running,
+                "url": node.url,
+                "pid": node.pid,
+                "chain_id": node.chain_id,
+                "block": node.block,
+            }
+        )
+    elif node.running:
+        console().print(
+            f"node runs at {node.url} (chain {node.chain_id}, block {node.block}, process {node.pid})"
+        )
+    else:
+        console().print("no node runs: start one with `fediomt chain up`")
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,136 @@
+"""Every bad input ends in one line that says what to do, exit code 1 or 2, and nothing half-written."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from command_line import assert_one_line_error, fediomt
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def table(columns: str, *rows: str) -> str:
+    return "\n".join((columns, *rows)) + "\n"
+
+
+GOOD_ROWS = [f"{i % 7},{i % 5},{'sick' if i % 2 else 'well'}" for i in range(200)]
+
+
+def assert_nothing_written(folder: Path) -> None:
+    assert not (folder / "runs").exists() or not any((folder / "runs").iterdir())
+
+
+def test_unknown_data_is_named_with_what_is_known(tmp_path):
+    assert_one_line_error(fediomt("train", "--no-chain", "--data", "mnist", cwd=tmp_path), "mnist", "wdbc")
+    assert_nothing_written(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    outcome = fediomt("train", "--no-chain", "--csv", "nowhere.csv", "--label", "y", cwd=tmp_path)
+    assert_one_line_error(outcome, "nowhere.csv")
+
+
+def test_a_malformed_file_is_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\x00\xff\xfe\x01" * 50)
+    assert_one_line_error(
+        fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "y", cwd=tmp_path), "t.csv"
+    )
+
+
+def test_a_table_without_its_label_option_is_refused(tmp_path):
+    write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
+    assert_one_line_error(fediomt("train", "--no-chain", "--csv", "t.csv", cwd=tmp_path), "--label")
+
+
+def test_an_unknown_label_column_is_named(tmp_path):
+    write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
+    assert_one_line_error(
+        fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "z", cwd=tmp_path), "'z'"
+    )
+
+
+def test_a_column_of_nothing_but_missing_values_is_named(tmp_path):
+    write(tmp_path / "t.csv", table("a,empty,y", *(f"{i},nan,{i % 2}" for i in range(200))))
+    outcome = fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "y", cwd=tmp_path)
+    assert_one_line_error(outcome, "empty")
+
+
+def test_a_table_of_one_class_is_refused(tmp_path):
+    write(tmp_path / "t.csv", table("a,b,y", *(f"{i},{i % 3},same" for i in range(200))))
+    outcome = fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "y", cwd=tmp_path)
+    assert_one_line_error(outcome, "single class")
+
+
+def test_more_devices_than_rows_names_both_numbers(tmp_path):
+    outcome = fediomt("train", "--no-chain", "--devices", "200", cwd=tmp_path)
+    assert_one_line_error(outcome, "800")
+    assert_nothing_written(tmp_path)
+
+
+def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
+    outcome = fediomt("train", "--no-chain", "--devices", "4", "--k-min", "5", cwd=tmp_path)
+    assert_one_line_error(outcome, "k_min", "4 devices")
+    outcome = fediomt("train", "--no-chain", "--cohort-size", "3", "--k-min", "5", cwd=tmp_path)
+    assert_one_line_error(outcome, "k_min 5", "cohorts of 3")
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--rounds", "0"), "rounds"),
+        (("--model", "forest"), "forest"),
+        (("--epochs", "0"), "epochs"),
+        (("--learning-rate", "-1"), "learning rate"),
+        (("--dropout", "2"), "dropout"),
+        (("--alpha", "0"), "alpha"),
+        (("--hospitals", "99"), "99 hospitals"),
+        (("--data", "wdbc", "--csv", "x.csv"), "either"),
+    ],
+)
+def test_impossible_settings_are_refused_before_any_work(tmp_path, arguments, word):
+    assert_one_line_error(fediomt("train", "--no-chain", *arguments, cwd=tmp_path), word)
+    assert_nothing_written(tmp_path)
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path):
+    outcome = fediomt("train", "--flavour", "vanilla", cwd=tmp_path)
+    assert outcome.code == 2
+    assert "--flavour" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "command", [("train",), ("deploy",), ("ledger", "rounds"), ("tokens", "supply"), ("redeem", "services")]
+)
+def test_a_node_that_is_down_is_named_with_the_command_that_starts_one(tmp_path, command):
+    url = f"http://127.0.0.1:{free_port()}"
+    assert_one_line_error(fediomt(*command, "--url", url, cwd=tmp_path), url, "fediomt chain up")
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize("command", [("audit",), ("claim",)])
+def test_commands_on_a_run_say_that_there_is_none(tmp_path, command):
+    assert_one_line_error(fediomt(*command, cwd=tmp_path), "no runs", "fediomt train")
+    assert_one_line_error(fediomt(*command, "--run", "x", cwd=tmp_path), "no run x")
+
+
+def test_a_run_without_a_chain_has_nothing_to_claim(tmp_path):
+    assert fediomt("train", "--no-chain", "--rounds", "1", cwd=tmp_path).code == 0
+    assert_one_line_error(fediomt("claim", cwd=tmp_path), "--no-chain")
+
+
+def test_a_disk_that_refuses_is_named(tmp_path):
+    (tmp_path / "runs").write_text("not a folder")
+    assert_one_line_error(fediomt("train", "--no-chain", "--rounds", "1", cwd=tmp_path), "runs")
