@@ -17,14 +17,19 @@ from scripts.console.errors import CommandError
 _FAILURES = (ChainError, FlError, IncentivesError, CommandError)
 
 
+class StopAsked(BaseException):
+    """Ctrl-C or a request to terminate."""
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line; known failures become one line on standard error and exit code 1."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, _interrupt)
     try:
         app(standalone_mode=True)
     except _FAILURES as error:
         fail(str(error))
-    except KeyboardInterrupt:
+    except (StopAsked, KeyboardInterrupt):
         fail("interrupted: what was finished is kept, the node that this command started is stopped")
     except OSError as error:
         fail(f"{error.filename or 'system'}: {error.strerror or error}")
@@ -45,4 +50,4 @@ def fail(message: str) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise StopAsked
