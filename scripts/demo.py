@@ -119,9 +119,8 @@ def tell(settings: RunSettings, screen: Console, run_id: str, folder: Path) -> R
         )
         with screen.status("redeeming a service"):
             redemption = _redeem(consortium, clock)
-        screen.print(
-            f"hospital 1 bought a {SERVICE} from hospital 2 for {tokens(redemption.price):g} tokens: {redemption.status}"
-        )
+        price = f"{tokens(redemption.price):g} tokens"
+        screen.print(f"hospital 1 bought a {SERVICE} from hospital 2 for {price}: {redemption.status}")
         lines = _audit(run, consortium, screen, folder)
         report = report_of(
             run,

@@ -13,7 +13,23 @@ from command_line import finish, start_fediomt
 
 pytestmark = pytest.mark.node
 
-PROMISED = ["rounds", "accuracy", "accuracy_centralised", "wire_bytes_up", "wire_bytes_down", "epsilon", "allocated", "claimed", "redeemed", "supply", "gas", "audit_ok", "honest_mean_tokens", "flipper_mean_tokens", "free_rider_tokens"]
+PROMISED = {
+    "rounds",
+    "accuracy",
+    "accuracy_centralised",
+    "wire_bytes_up",
+    "wire_bytes_down",
+    "epsilon",
+    "allocated",
+    "claimed",
+    "redeemed",
+    "supply",
+    "gas",
+    "audit_ok",
+    "honest_mean_tokens",
+    "flipper_mean_tokens",
+    "free_rider_tokens",
+}
 
 
 def children_of(process_id: int) -> list[int]:
@@ -44,7 +60,7 @@ def test_the_demo_tells_the_whole_story(tmp_path):
     outcome = finish(start_fediomt("demo", "--rounds", "6", "--json", cwd=tmp_path))
     assert outcome.code == 0, outcome.err
     report = json.loads(outcome.out)
-    assert set(PROMISED) <= set(report)
+    assert set(report) >= PROMISED
     assert report["rounds"] == 6
     assert report["audit_ok"] is True
     assert report["epsilon"] is None
