@@ -53,7 +53,7 @@ check-tools:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "FedIoMT needs Python >= 3.11, $(PYTHON) is older: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "FedIoMT needs Python's venv module: install it (on Debian, package python3-venv)" >&2; exit 1; }
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "FedIoMT needs Node >= 20 with npm: install it" >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node, 10) < 20)' || { echo "FedIoMT needs Node >= 20, this is $$(node --version)" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)' || { echo "FedIoMT needs Node >= 20, this is $$(node --version)" >&2; exit 1; }
 
 # The CPU build carries a local version label; where no configured index offers it, uv knows where it is published.
 $(STAMPS)/python: pyproject.toml constraints.txt | check-tools
