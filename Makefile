@@ -7,7 +7,7 @@ TORCH_VERSION := 2.13.0
 ARGS ?=
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMPS := .make
 READY := $(STAMPS)/python $(STAMPS)/node
 
