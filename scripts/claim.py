@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from chain.clock import clock_for
+from chain.connect import to_address
 from chain.gas import GasLedger
 from scripts.console.errors import CommandError
 from scripts.console.options import (
@@ -22,10 +27,13 @@ from scripts.console.run_command import run_function
 from scripts.console.session import find_run, open_keyring, open_run_contracts
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium
+from scripts.federation.run import RunState
 
 
 def claim(
     run: RunId = None,
+    hospital: Annotated[int | None, typer.Option(help="Only for this hospital and its devices.")] = None,
+    device: Annotated[str | None, typer.Option(help="Only for the device with this account.")] = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -44,7 +52,9 @@ def claim(
     screen, clock = console(quiet=as_json), clock_for(contracts.w3)
     before = contracts.token.total_minted()
     with screen.status("claiming"):
-        payouts = claim_all(consortium, records, state.devices(), clock)
+        payouts = claim_all(
+            consortium, records, state.devices(), clock, hospital=hospital, device=_account(state, device)
+        )
     minted = contracts.token.total_minted() - before
     if as_json:
         print_json(
@@ -59,12 +69,23 @@ def claim(
             }
         )
     elif payouts.device_claims + payouts.treasury_claims == 0:
-        screen.print(f"run {state.run}: everything is claimed already")
+        screen.print(f"run {state.run}: nothing is left to claim")
     else:
         screen.print(
             f"run {state.run}: {payouts.device_claims} leaves and {payouts.treasury_claims} treasury parts claimed, "
             f"{tokens(minted):,.3f} tokens minted ({clock.describe()})"
         )
+
+
+def _account(state: RunState, device: str | None) -> bytes | None:
+    if device is None:
+        return None
+    account = bytes.fromhex(to_address(device)[2:])
+    if account not in state.devices():
+        raise CommandError(
+            f"{device} is no device of run {state.run}: `fediomt ledger device` shows what is known of it"
+        )
+    return account
 
 
 if __name__ == "__main__":

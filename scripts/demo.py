@@ -192,7 +192,9 @@ def show_closing(screen: Console, report: RunReport, folder: Path) -> None:
     for row in device_rows(report):
         earned.add_row(*row)
     screen.print(earned)
-    hospitals = Table(title="Hospitals", title_justify="left", header_style="bold")
+    hospitals = Table(
+        title="Hospitals: shares of the budget claimed and paid", title_justify="left", header_style="bold"
+    )
     for column in HOSPITAL_COLUMNS:
         hospitals.add_column(column, justify="right")
     for line in hospital_rows(report):

@@ -165,7 +165,8 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         "epsilon: none, differential privacy is off"
     )
     screen.print(
-        f"run {run.state.run}: bundles under {folder}; next: `fediomt audit`, `fediomt ledger rounds`"
+        f"run {run.state.run}: bundles under {folder}; next: `fediomt audit`"
+        + ("" if run.state.deployment is None else ", `fediomt ledger rounds`, `fediomt claim`")
     )
 
 

@@ -46,6 +46,9 @@ def claim_all(
     records: Sequence[RoundRecord],
     devices: Mapping[bytes, tuple[int, int, int]],
     clock: Clock,
+    *,
+    hospital: int | None = None,
+    device: bytes | None = None,
 ) -> Payouts:
     """Every device that opted in consents and its hospital relays; every hospital claims its treasury's part.
 
@@ -54,6 +57,8 @@ def claim_all(
         records: the run's rounds.
         devices: (hospital, index, epoch) by account.
         clock: waits for the challenge window.
+        hospital: claim for this hospital and its devices only.
+        device: claim for this device (account, 20 bytes) only.
     """
     contracts, keyring = consortium.contracts, consortium.keyring
     rounds = [record.number for record in records]
@@ -61,16 +66,20 @@ def claim_all(
     paid = frozenset(number for number, view in views.items() if view.paid)
     if paid:
         clock.wait_until(max(views[number].claimable_at for number in paid))
-    hospitals = sorted({h for record in records for h in record.hospitals})
+    hospitals = sorted({h for record in records for h in record.hospitals if hospital in (None, h)})
     relayers = {h: consortium.sender(keyring.hospital(h)) for h in hospitals}
     claimed = 0
     for due in device_claims(records):
+        if due.hospital not in relayers or device not in (None, due.payee):
+            continue
         open_claims = unclaimed(contracts, due, paid_rounds=paid)
         if open_claims.claims:
             key = keyring.device(*devices[due.payee])
             relayer = relayers[due.hospital]
             claimed += claim_by_relay(contracts, open_claims, key, relayer, now=clock.now())
-    treasuries = sum(claim_treasury(contracts, h, relayers[h], sorted(paid)) for h in hospitals)
+    treasuries = 0
+    if device is None:
+        treasuries = sum(claim_treasury(contracts, h, relayers[h], sorted(paid)) for h in hospitals)
     return Payouts(device_claims=claimed, treasury_claims=treasuries)
 
 

@@ -218,14 +218,8 @@ def figures(report: RunReport) -> list[tuple[str, str]]:
     ]
 
 
-DEVICE_COLUMNS = (
-    "devices",
-    "number",
-    "mean tokens",
-    "least",
-    "most",
-    "beside honest ones of the same hospital",
-)
+DEVICE_COLUMNS = ("devices", "number", "mean tokens", "least", "most", "of honest pay")
+"""The last column is beside the honest devices of the same hospitals."""
 
 
 def device_rows(report: RunReport) -> list[tuple[str, ...]]:
@@ -248,28 +242,21 @@ def device_rows(report: RunReport) -> list[tuple[str, ...]]:
     return rows
 
 
-HOSPITAL_COLUMNS = (
-    "hospital",
-    "share claimed",
-    "capacity",
-    "share paid",
-    "share if all were honest",
-    "quality",
-    "tokens",
-)
+HOSPITAL_COLUMNS = ("hospital", "claimed", "capacity", "paid", "if honest", "quality", "tokens")
+"""Shares are of a round's budget, averaged over the rounds; 'if honest' is with true declarations everywhere."""
 
 
 def hospital_rows(report: RunReport) -> list[tuple[str, ...]]:
     """What each hospital claimed to bring, and what it got."""
     return [
         (
-            f"{line.hospital}" + (" (inflates)" if line.inflated else ""),
+            f"{line.hospital}" + (", inflates" if line.inflated else ""),
             f"{line.uncapped_share:.1%}",
             f"{line.capacity:.1%}",
             f"{line.paid_share:.1%}",
             f"{line.honest_share:.1%}",
             f"{line.quality:,.0f}",
-            f"{tokens(line.tokens):,.2f}",
+            f"{tokens(line.tokens):,.0f}",
         )
         for line in report.hospitals
     ]

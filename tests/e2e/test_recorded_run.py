@@ -53,6 +53,11 @@ def test_claims_mint_what_was_allocated_and_a_second_claim_mints_nothing(recorde
     assert allocated - 1_000 < minted <= allocated  # rounding stays unminted, a unit a claim at most
 
 
+def test_a_claim_for_a_device_that_took_no_part_is_refused(recorded):
+    stranger = "0x000000000000000000000000000000000000dEaD"
+    assert_one_line_error(fediomt("claim", "--device", stranger, cwd=recorded.folder), stranger)
+
+
 def test_a_device_sees_its_leaves_hold_against_the_chain(recorded):
     recorded.ask("claim")
     state = RunState.read(recorded.run_folder)
