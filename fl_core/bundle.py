@@ -6,7 +6,6 @@ manifest; that digest is what hospitals attest on chain.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,20 +13,33 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from fl_core.canonical import canonical_json, sha256
-from fl_core.errors import BundleError
+from fl_core.canonical import canonical_json, parse_json, sha256
+from fl_core.errors import BundleError, SpecError
 
 MANIFEST = "manifest.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_STAGING = re.compile(r"[a-z0-9_]{8}")  # what tempfile makes a name of
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def bundle_manifest(files: Mapping[str, bytes]) -> bytes:
-    """The canonical manifest of a bundle's files."""
+    """The canonical manifest of a bundle's files.
+
+    Raises:
+        BundleError: a name that is no plain file name, or that of the manifest itself.
+    """
+    for name in files:
+        if not _is_file_name(name):
+            raise BundleError(f"bundle file name {name!r}: use letters, digits, dot, dash, underscore")
     return canonical_json({name: sha256(data).hex() for name, data in files.items()})
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> bytes:
-    """The digest that addresses a bundle, 32 bytes."""
+    """The digest that addresses a bundle, 32 bytes.
+
+    Raises:
+        BundleError: a name that no bundle holds.
+    """
     return sha256(bundle_manifest(files))
 
 
@@ -35,34 +47,31 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> bytes:
     """Write a bundle as `folder` and return its digest (32 bytes).
 
     The files are written and synced beside `folder` and renamed into place: a crash leaves the folder absent or whole.
-    Writing the same bundle again is a no-op.
+    What a killed writer left beside it is swept by the next that succeeds. Writing the same bundle again is a no-op.
 
     Raises:
         BundleError: a name that is no plain file name, another bundle is already there, or the disk refuses.
     """
-    for name in files:
-        if not _SAFE_NAME.match(name) or name == MANIFEST:
-            raise BundleError(f"bundle file name {name!r}: use letters, digits, dot, dash, underscore")
     manifest = bundle_manifest(files)
     digest = sha256(manifest)
-    if folder.exists():
-        read_bundle(folder, digest)
-        return digest
     try:
+        if folder.exists():
+            read_bundle(folder, digest)
+            return digest
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            for name, data in {**files, MANIFEST: manifest}.items():
+                _write_synced(staging / name, data)
+            staging.chmod(0o755)
+            _sync_folder(staging)
+            staging.rename(folder)
+            _sync_folder(folder.parent)
+            _sweep(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        raise BundleError(f"cannot write bundle {folder}: {error.strerror}") from error
-    try:
-        for name, data in {**files, MANIFEST: manifest}.items():
-            _write_synced(staging / name, data)
-        staging.chmod(0o755)
-        staging.rename(folder)
-        _sync_folder(folder.parent)
-    except OSError as error:
-        raise BundleError(f"cannot write bundle {folder}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise BundleError(f"cannot write bundle {folder}: {_reason(error)}") from error
     return digest
 
 
@@ -72,33 +81,19 @@ def read_bundle(folder: Path, digest: bytes | None = None) -> dict[str, bytes]:
     Raises:
         BundleError: something is missing, unknown or altered; the message names the file.
     """
+    path = folder / MANIFEST
     try:
-        manifest_bytes = (folder / MANIFEST).read_bytes()
+        manifest = path.read_bytes()
+        present = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        raise BundleError(f"no bundle at {folder}: {error.strerror}") from error
-    if digest is not None and sha256(manifest_bytes) != digest:
-        raise BundleError(
-            f"{folder / MANIFEST} has digest {sha256(manifest_bytes).hex()}, expected {digest.hex()}"
-        )
-    try:
-        manifest = json.loads(manifest_bytes)
-        entries = {str(name): bytes.fromhex(value) for name, value in manifest.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise BundleError(f"{folder / MANIFEST} is malformed: {error}") from error
-    if any(not _SAFE_NAME.match(name) for name in entries):
-        raise BundleError(f"{folder / MANIFEST} names a file outside the bundle")
-    files = {}
-    for name, expected in entries.items():
-        try:
-            data = (folder / name).read_bytes()
-        except OSError as error:
-            raise BundleError(f"{folder / name}: {error.strerror}") from error
-        if sha256(data) != expected:
-            raise BundleError(
-                f"{folder / name} was altered: digest {sha256(data).hex()}, manifest {expected.hex()}"
-            )
-        files[name] = data
-    return files
+        raise BundleError(f"no bundle at {folder}: {_reason(error)}") from error
+    if digest is not None and sha256(manifest) != digest:
+        raise BundleError(f"{path} has digest {sha256(manifest).hex()}, expected {digest.hex()}")
+    entries = _read_manifest(path, manifest)
+    unknown = sorted(present - entries.keys() - {MANIFEST})
+    if unknown:
+        raise BundleError(f"{folder / unknown[0]} is not of this bundle: its manifest does not name it")
+    return {name: _read_checked(folder / name, expected) for name, expected in entries.items()}
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -110,12 +105,51 @@ def write_atomic(path: Path, data: bytes) -> None:
     staging = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_synced(staging, data)
-        staging.replace(path)
+        try:
+            _write_synced(staging, data)
+            staging.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            staging.unlink(missing_ok=True)
     except OSError as error:
-        raise BundleError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        staging.unlink(missing_ok=True)
+        raise BundleError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def _is_file_name(name: str) -> bool:
+    return _SAFE_NAME.match(name) is not None and name != MANIFEST
+
+
+def _read_manifest(path: Path, data: bytes) -> dict[str, str]:
+    try:
+        manifest = parse_json(data)
+    except SpecError as error:
+        raise BundleError(f"{path} is malformed: {error}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{path} is malformed: a JSON object was expected")
+    for name, value in manifest.items():
+        if not _is_file_name(name):
+            raise BundleError(f"{path} names {name!r}, which is no file of a bundle")
+        if not isinstance(value, str) or not _HEX_DIGEST.match(value):
+            raise BundleError(f"{path} is malformed: {name} has no SHA-256")
+    return manifest
+
+
+def _read_checked(path: Path, expected: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {_reason(error)}") from error
+    if sha256(data).hex() != expected:
+        raise BundleError(f"{path} was altered: digest {sha256(data).hex()}, manifest {expected}")
+    return data
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the staging folders that killed writers of this bundle left."""
+    prefix = f".{folder.name}."
+    for entry in folder.parent.iterdir():
+        if entry.name.startswith(prefix) and _STAGING.fullmatch(entry.name[len(prefix) :]):
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
@@ -131,3 +165,7 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

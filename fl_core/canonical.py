@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import rfc8785
@@ -18,10 +19,24 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: rfc8785's own errors, and lone surrogates
         raise SpecError(
             f"not canonical JSON: {error}; use strings for bytes and for large integers"
         ) from error
+
+
+def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON that came from outside.
+
+    Whoever needs the bytes to be canonical encodes what was read again and compares.
+
+    Raises:
+        SpecError: not UTF-8, not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"not JSON: {error}") from error
 
 
 def sha256(data: bytes) -> bytes:

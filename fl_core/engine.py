@@ -1,4 +1,4 @@
-"""The in-process engine: carries encoded messages between the three tiers, counts their bytes, and lets devices fail."""
+"""The in-process engine: runs rounds of simulated hospitals, counts bytes, and lets devices fail."""
 
 from __future__ import annotations
 
@@ -8,31 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import ReadyDevice, ready_digest
 from fl_core.data import Schema
-from fl_core.errors import SpecError
-from fl_core.secagg import SecAggAbort, SecAggClient, SecAggError, SecAggResult, SecAggServer
-from fl_core.simulation.faults import Death, RandomFaults
+from fl_core.errors import FlError, SpecError
+from fl_core.secagg import SecAggAbort, SecAggClient
+from fl_core.simulation.faults import Death, Faults
 from fl_core.spec import RoundPlan
 from fl_core.statistics import Statistics, decode_statistics, statistics_length
-from fl_core.tiers import CohortCall, CohortSum, Device, Edge, PublicDraw
+from fl_core.tiers import CohortSum, Device, Edge, PublicDraw
 from fl_core.tiers.device import STATISTICS_BITS
 
-_STAGES = (
-    Death.BEFORE_ADVERTISE,
-    Death.BEFORE_DEPOSIT,
-    Death.BEFORE_MASKED_INPUT,
-    Death.BEFORE_AGREE,
-    Death.BEFORE_UNMASK,
-)
-
-
-@dataclass
-class WireBytes:
-    """Bytes of encoded messages between devices and edges, both directions, protocol overhead included."""
-
-    up: int = 0
-    down: int = 0
+__all__ = ["Hospital", "InProcessEngine", "RoundOutcome", "WireBytes"]
 
 
 @dataclass(frozen=True)
@@ -42,15 +29,18 @@ class RoundOutcome:
     Attributes:
         cohorts: one entry a cohort, failed ones included.
         wire: bytes in both directions.
-        silent: addresses of devices that failed at some point of the round.
+        silent: addresses of devices that failed or left at some point of the round.
+        refusals: why a device left or was refused, by address. For whoever runs the simulation only: it may speak of a
+            single device's update, so it goes into no record.
     """
 
     cohorts: tuple[CohortSum, ...]
     wire: WireBytes
     silent: frozenset[bytes]
+    refusals: Mapping[bytes, FlError]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Hospital:
     """An edge with its devices, in slot order."""
 
@@ -62,20 +52,35 @@ class Hospital:
         """The hospital's id, from 1."""
         return self.edge.hospital
 
+    def by_address(self) -> dict[bytes, Device]:
+        """The devices by their accounts of this epoch."""
+        return {device.address: device for device in self.devices}
+
 
 @dataclass
 class InProcessEngine:
     """Runs rounds of simulated hospitals in this process.
 
     Attributes:
-        hospitals: edges with their devices.
+        hospitals: edges with their devices, all of one session.
         faults: when devices fail.
         progress: called with the number of devices done, for a progress display.
     """
 
     hospitals: Sequence[Hospital]
-    faults: RandomFaults
+    faults: Faults
     progress: Callable[[int], None] = field(default=lambda _: None)
+
+    def __post_init__(self) -> None:
+        """Check that the hospitals belong to one run.
+
+        Raises:
+            SpecError: there is none, an id twice, or sessions differ.
+        """
+        if len({hospital.edge.session for hospital in self.hospitals}) != 1:
+            raise SpecError("the hospitals of a run need one session, the same for all of them")
+        if len({hospital.id for hospital in self.hospitals}) != len(self.hospitals):
+            raise SpecError("two hospitals have the same id")
 
     def begin_epoch(self, epoch: int) -> WireBytes:
         """Every device draws keys, is enrolled by its edge and meets its peers."""
@@ -96,7 +101,7 @@ class InProcessEngine:
             hospital.id: tuple(
                 device.ready
                 for index, device in enumerate(hospital.devices)
-                if self._death(round_number, hospital, index) is not Death.BEFORE_DRAW
+                if self.faults.death(round_number, hospital.id, index) is not Death.BEFORE_DRAW
             )
             for hospital in self.hospitals
         }
@@ -104,35 +109,58 @@ class InProcessEngine:
     def run_round(
         self, plan: RoundPlan, ready: Mapping[int, tuple[ReadyDevice, ...]], beacon: bytes
     ) -> RoundOutcome:
-        """Carry one round from the draw to the cohort sums."""
+        """Carry one round from the draw to the cohort sums.
+
+        A device that cannot train, or refuses, counts as dropped. Where that leaves no cohort with a sum, the fault is
+        likely the round's (a learning rate at which training diverges) and not theirs.
+
+        Raises:
+            SpecError: the draw cannot work.
+            FlError: what the first device that could not take part said, where no cohort gave a sum.
+        """
         spec, wire, encoded_plan = plan.spec, WireBytes(), plan.encode()
-        public = _public_draw(plan.number, ready, beacon)
+        public = self._public(plan.number, ready, beacon, spec_hash=spec.digest, model_hash=plan.model_hash)
         cohorts: list[CohortSum] = []
+        silent: set[bytes] = set()
+        refusals: dict[bytes, FlError] = {}
         for hospital in self.hospitals:
-            by_address = {device.address: device for device in hospital.devices}
-            calls = hospital.edge.calls(
-                plan.number, ready[hospital.id], beacon, cohort_size=spec.cohort_size, k_min=spec.k_min
-            )
-            for call, members in calls:
+            deaths = self._deaths(plan.number, hospital)
+            silent |= deaths.keys()
+            devices = hospital.by_address()
+            for call, members in hospital.edge.calls(
+                plan.number,
+                ready.get(hospital.id, ()),
+                beacon,
+                cohort_size=spec.cohort_size,
+                k_min=spec.k_min,
+            ):
                 encoded_call = call.encode()
-                clients = {a: by_address[a].train(encoded_plan, encoded_call, public) for a in members}
                 wire.down += len(members) * (len(encoded_plan) + len(encoded_call))
+                clients: dict[bytes, SecAggClient] = {}
+                for address in members:
+                    if address in deaths and deaths[address] <= Death.BEFORE_ADVERTISE:
+                        continue
+                    try:
+                        clients[address] = devices[address].train(encoded_plan, encoded_call, public)
+                    except FlError as error:
+                        refusals[address] = error
                 server = hospital.edge.aggregator(
                     call, cohort_size=spec.cohort_size, k_min=spec.k_min, bits=spec.bits, dim=spec.dim
                 )
                 try:
-                    result = carry(server, clients, self._deaths(plan.number, hospital), wire)
+                    result = carry(server, clients, deaths, wire, refusals)
                     cohorts.append(hospital.edge.cohort_sum(call, spec, members, result))
                 except SecAggAbort as abort:
-                    cohorts.append(_failed(hospital.id, call, members, str(abort)))
+                    cohorts.append(CohortSum.failed(call, members, str(abort)))
                 self.progress(len(members))
-        silent = frozenset(
-            address
-            for hospital in self.hospitals
-            for address, death in self._deaths(plan.number, hospital).items()
-            if death is not Death.NEVER
+        if refusals and all(cohort.total is None for cohort in cohorts):
+            raise next(iter(refusals.values()))
+        return RoundOutcome(
+            cohorts=tuple(cohorts),
+            wire=wire,
+            silent=frozenset(silent | refusals.keys()),
+            refusals=refusals,
         )
-        return RoundOutcome(cohorts=tuple(cohorts), wire=wire, silent=silent)
 
     def sum_statistics(
         self,
@@ -155,105 +183,65 @@ class InProcessEngine:
             max_rows: most rows that all devices together may hold.
 
         Raises:
-            SpecError: no cohort could be summed.
+            SpecError: no cohort could be drawn.
+            FlError: a device could not take part; nobody fails silently here.
         """
         ready = {
             hospital.id: tuple(device.ready for device in hospital.devices) for hospital in self.hospitals
         }
-        public, wire = _public_draw(round_number, ready, beacon), WireBytes()
-        dim = statistics_length(schema)
+        public, wire = self._public(round_number, ready, beacon), WireBytes()
         total: NDArray[np.uint64] | None = None
         for hospital in self.hospitals:
-            by_address = {device.address: device for device in hospital.devices}
+            devices = hospital.by_address()
             for call, members in hospital.edge.calls(
                 round_number, ready[hospital.id], beacon, cohort_size=cohort_size, k_min=k_min
             ):
                 encoded_call = call.encode()
+                wire.down += len(members) * len(encoded_call)
                 clients = {
-                    a: by_address[a].sum_statistics(
+                    address: devices[address].sum_statistics(
                         encoded_call, schema, public, cohort_size=cohort_size, k_min=k_min, max_rows=max_rows
                     )
-                    for a in members
+                    for address in members
                 }
-                wire.down += len(members) * len(encoded_call)
                 server = hospital.edge.aggregator(
-                    call, cohort_size=cohort_size, k_min=k_min, bits=STATISTICS_BITS, dim=dim
+                    call,
+                    cohort_size=cohort_size,
+                    k_min=k_min,
+                    bits=STATISTICS_BITS,
+                    dim=statistics_length(schema),
                 )
-                cohort_total = carry(server, clients, {}, wire).sum
+                refusals: dict[bytes, FlError] = {}
+                cohort_total = carry(server, clients, {}, wire, refusals).sum
+                for error in refusals.values():
+                    raise error
                 total = cohort_total if total is None else total + cohort_total
         if total is None:
             raise SpecError(f"no hospital has {k_min} devices: scaling statistics cannot be summed securely")
         return decode_statistics(total, schema, bits=STATISTICS_BITS, max_rows=max_rows), wire
 
-    def _death(self, round_number: int, hospital: Hospital, index: int) -> Death:
-        return self.faults.death(round_number, hospital.id, index)
+    def _public(
+        self,
+        round_number: int,
+        ready: Mapping[int, tuple[ReadyDevice, ...]],
+        beacon: bytes,
+        *,
+        spec_hash: bytes | None = None,
+        model_hash: bytes | None = None,
+    ) -> PublicDraw:
+        return PublicDraw(
+            round_number=round_number,
+            session=self.hospitals[0].edge.session,
+            beacon=beacon,
+            ready_digests={h: ready_digest(round_number, h, lines) for h, lines in ready.items()},
+            spec_hash=spec_hash,
+            model_hash=model_hash,
+        )
 
     def _deaths(self, round_number: int, hospital: Hospital) -> dict[bytes, Death]:
-        return {
-            device.address: self._death(round_number, hospital, index)
+        """The devices of a hospital that fail in a round, by address."""
+        deaths = {
+            device.address: self.faults.death(round_number, hospital.id, index)
             for index, device in enumerate(hospital.devices)
         }
-
-
-def carry(
-    server: SecAggServer,
-    clients: Mapping[bytes, SecAggClient],
-    deaths: Mapping[bytes, Death],
-    wire: WireBytes,
-) -> SecAggResult:
-    """Carry one cohort's secure aggregation through its stages.
-
-    A client that fails, aborts or sends something malformed counts as dropped from then on.
-
-    Args:
-        server: the edge's side.
-        clients: the devices' sides by address.
-        deaths: when a device falls silent, by address; absent means never.
-        wire: where bytes are counted.
-
-    Raises:
-        SecAggAbort: too few devices remained; nothing about any update was revealed.
-    """
-
-    def alive(address: bytes, stage: Death) -> bool:
-        return deaths.get(address, Death.NEVER) > stage
-
-    deliveries: dict[bytes, Callable[[], bytes]] = {a: client.start for a, client in clients.items()}
-    for stage in _STAGES:
-        for address, answer in deliveries.items():
-            if not alive(address, stage):
-                continue
-            try:
-                message = answer()
-                wire.up += len(message)
-                server.receive(address, message)
-            except SecAggError:
-                continue
-        outgoing = server.advance()
-        wire.down += sum(len(message) for address, message in outgoing.items() if alive(address, stage))
-        deliveries = {address: _receive(clients[address], message) for address, message in outgoing.items()}
-    return server.result
-
-
-def _receive(client: SecAggClient, message: bytes) -> Callable[[], bytes]:
-    return lambda: client.receive(message)
-
-
-def _public_draw(
-    round_number: int, ready: Mapping[int, tuple[ReadyDevice, ...]], beacon: bytes
-) -> PublicDraw:
-    digests = {hospital: ready_digest(round_number, hospital, lines) for hospital, lines in ready.items()}
-    return PublicDraw(round_number=round_number, beacon=beacon, ready_digests=digests)
-
-
-def _failed(hospital: int, call: CohortCall, members: tuple[bytes, ...], reason: str) -> CohortSum:
-    return CohortSum(
-        hospital=hospital,
-        cohort=call.cohort,
-        members=members,
-        survivors=(),
-        total=None,
-        rows=0,
-        failure=reason,
-        signatures={},
-    )
+        return {address: death for address, death in deaths.items() if death is not Death.NEVER}

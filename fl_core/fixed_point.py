@@ -6,6 +6,7 @@ negative values become their two's complement. The ring is sized so that the sum
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ class FixedPoint:
             raise SpecError(f"{self.fraction_bits} fraction bits: choose 0..52")
         if not (np.isfinite(self.bound) and self.bound > 0):
             raise SpecError(f"bound {self.bound}: choose a positive finite number")
-        if self.capacity < 1:
+        if self.bound >= 2.0**MAX_BITS or self.capacity < 1:
             raise SpecError(
                 f"a value of {self.bound} with {self.fraction_bits} fraction bits does not fit {self.bits} bits: "
                 "take more bits or fewer fraction bits"
@@ -51,8 +52,8 @@ class FixedPoint:
 
     @property
     def largest(self) -> int:
-        """Largest integer magnitude of one encoded value, rounding up and the clip's own last bit included."""
-        return int(np.ceil(self.bound * 2.0**self.fraction_bits)) + 1
+        """Largest integer magnitude of one encoded value, rounding up and the slack of `encode` included."""
+        return math.ceil(self.bound * _SLACK * 2.0**self.fraction_bits)
 
     @property
     def capacity(self) -> int:
@@ -107,7 +108,14 @@ class FixedPoint:
 
 
 def clip_l2(vector: NDArray[np.floating], clip_norm: float) -> NDArray[np.float64]:
-    """Scale `vector` (d,) down to L2 norm `clip_norm` where it is longer."""
+    """Scale `vector` (d,) down to L2 norm `clip_norm` where it is longer, up to the last bits of a float64.
+
+    Raises:
+        TrainingError: its length is not finite, so that no direction is left to scale.
+    """
     exact = np.asarray(vector, dtype=np.float64)
-    norm = float(np.linalg.norm(exact))
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        norm = float(np.linalg.norm(exact))
+    if not math.isfinite(norm):
+        raise TrainingError("update has no finite length: lower the learning rate or check the data")
     return exact if norm <= clip_norm else exact * (clip_norm / norm)

@@ -1,7 +1,7 @@
 """What a device signs, and with what: typed messages in the manner of EIP-712, and the signer's interface.
 
-The chain package brings Ethereum accounts. `LocalSigner` serves runs without a chain: Ed25519, its address the
-last 20 bytes of the SHA-256 of the public key, the signature carrying that key, so that both kinds *recover* an address.
+The chain package brings Ethereum accounts. `LocalSigner` serves runs without a chain: Ed25519, its address the last 20
+bytes of the SHA-256 of the public key, the signature carrying that key, so that both kinds *recover* an address.
 """
 
 from __future__ import annotations

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import re
 import struct
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fl_core.canonical import canonical_json, sha256
+from fl_core.canonical import canonical_json, parse_json, sha256
 from fl_core.cohorts import default_threshold
 from fl_core.errors import SpecError
 from fl_core.fixed_point import FixedPoint
-from fl_core.models import ModelSpec, model_digest, parameter_count
+from fl_core.json_fields import from_fields
+from fl_core.models import Float32Array, ModelSpec, model_digest, parameter_count
+from fl_core.secagg.plan import MAX_DIM, MAX_MEMBERS, MIN_MEMBERS, ROUNDS_PER_EPOCH_LOG2
 from fl_core.training import LocalTraining
 
-EPOCH_ROUNDS = 256
-MIN_COHORT = 3  # with two, each device would learn the other's update from the sum
+EPOCH_ROUNDS = 1 << ROUNDS_PER_EPOCH_LOG2
+MIN_COHORT = MIN_MEMBERS  # with two, each device would learn the other's update from the sum
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _PLAN_MAGIC = b"FRP1"
 _PLAN_HEADER = struct.Struct(">4sQII")
 
@@ -105,23 +108,33 @@ class RoundSpec:
         Raises:
             SpecError: sizes, widths or bounds that cannot work.
         """
-        if not MIN_COHORT <= self.k_min <= self.cohort_size:
+        largest_cohort = 2 * self.cohort_size - 1  # a draw merges remainders
+        if not MIN_COHORT <= self.k_min <= self.cohort_size or largest_cohort > MAX_MEMBERS:
             raise SpecError(
                 f"k_min {self.k_min} with cohorts of {self.cohort_size}: "
-                f"need {MIN_COHORT} <= k_min <= cohort size"
+                f"need {MIN_COHORT} <= k_min <= cohort size <= {MAX_MEMBERS // 2}"
             )
+        if self.dim > MAX_DIM:
+            raise SpecError(f"a model of {self.dim} parameters: secure sums have at most {MAX_DIM}")
         if not (np.isfinite(self.clip_norm) and self.clip_norm > 0):
             raise SpecError(f"clip norm {self.clip_norm}: choose a positive finite number")
         if self.reference_rows < 1:
             raise SpecError(f"reference rows {self.reference_rows}: choose at least 1")
-        if not self.utility_clip > 0 or self.utility_step < 1:
-            raise SpecError("utilities need a positive clip and a step of at least 1")
+        if not (np.isfinite(self.utility_clip) and self.utility_clip > 0) or self.utility_step < 1:
+            raise SpecError(
+                f"utilities clipped at {self.utility_clip} in steps of {self.utility_step}: "
+                "choose a positive finite clip and a step of at least 1"
+            )
+        for what, digest in (("schema", self.schema_digest), ("scoring", self.scoring_digest)):
+            if not _HEX_DIGEST.match(digest):
+                raise SpecError(f"{what} digest {digest!r}: 64 hexadecimal digits are needed")
+        if not self.classes or min(item.max_rows for item in self.classes) < 1:
+            raise SpecError("device classes: at least one is needed, each of at least 1 row")
         if self.profile is not Profile.ACCOUNTABLE:
             raise SpecError(
                 f"profile {self.profile.value} needs differential privacy, which is not built yet: use accountable"
             )
-        # A draw merges remainders, so a cohort has fewer than twice the members it aims at.
-        self.fixed_point.require_capacity(2 * self.cohort_size)
+        self.fixed_point.require_capacity(largest_cohort)
 
     @property
     def fixed_point(self) -> FixedPoint:
@@ -138,7 +151,13 @@ class RoundSpec:
         return default_threshold(members, self.k_min)
 
     def credited_rows(self, declared_rows: int, device_class: int) -> int:
-        """Declared rows, capped by the device's class."""
+        """Declared rows, capped by the device's class.
+
+        Raises:
+            SpecError: there is no such class.
+        """
+        if not 0 <= device_class < len(self.classes):
+            raise SpecError(f"device class {device_class}: choose 0..{len(self.classes) - 1}")
         return min(declared_rows, self.classes[device_class].max_rows)
 
     def weight(self, declared_rows: int, device_class: int) -> float:
@@ -156,38 +175,47 @@ class RoundSpec:
         Raises:
             SpecError: a field is missing, unknown or out of range.
         """
-        fields = dict(value)
-        if fields.pop("noise", "missing") is not None:
+        if not isinstance(value, dict) or value.get("noise", "missing") is not None:
             raise SpecError("spec: noise must be null, differential privacy is not built yet")
-        try:
-            model = dict(fields["model"])
-            fields["model"] = ModelSpec(**{**model, "hidden": tuple(model["hidden"])})
-            fields["training"] = LocalTraining(**fields["training"])
-            fields["classes"] = tuple(DeviceClass(**item) for item in fields["classes"])
-            fields["profile"] = Profile(fields["profile"])
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SpecError(f"spec is malformed: {error}") from error
+        return from_fields(cls, {name: item for name, item in value.items() if name != "noise"})
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the canonical spec, 32 bytes: the spec hash on chain."""
         return sha256(canonical_json(self.to_json()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoundPlan:
     """What the cloud sends to start a round: the spec and the model to start from.
 
     Attributes:
         number: the round, from 1.
         spec: the round's spec.
-        model: flat parameters, float32 (d,).
+        model: flat parameters, float32 (d,), finite.
     """
 
     number: int
     spec: RoundSpec
-    model: NDArray[np.float32]
+    model: Float32Array
+
+    def __post_init__(self) -> None:
+        """Check that the model is one of the spec's.
+
+        Raises:
+            SpecError: a round that cannot be, or a model of another shape, or with values that are not finite.
+        """
+        if not 1 <= self.number < 1 << 53:
+            raise SpecError(f"round {self.number}: rounds are numbered from 1")
+        if self.model.dtype != np.float32 or self.model.shape != (self.spec.dim,):
+            raise SpecError(
+                f"round {self.number} starts from {self.model.dtype} {self.model.shape}, "
+                f"but the model has {self.spec.dim} float32 parameters"
+            )
+        if not np.isfinite(self.model).all():
+            raise SpecError(
+                f"round {self.number} starts from parameters that are not finite: do not train on them"
+            )
 
     @property
     def model_hash(self) -> bytes:
@@ -205,7 +233,7 @@ class RoundPlan:
         """Read a plan from the wire.
 
         Raises:
-            SpecError: truncated, oversized, or a model that does not fit the spec.
+            SpecError: truncated, oversized, not canonical, or a model that does not fit the spec.
         """
         if len(data) < _PLAN_HEADER.size:
             raise SpecError(f"round plan of {len(data)} bytes is truncated")
@@ -213,11 +241,8 @@ class RoundPlan:
         body = data[_PLAN_HEADER.size :]
         if magic != _PLAN_MAGIC or len(body) != spec_size + 4 * dim:
             raise SpecError("round plan is malformed: wrong magic or length")
-        try:
-            spec = RoundSpec.from_json(json.loads(body[:spec_size]))
-        except ValueError as error:
-            raise SpecError(f"round plan carries no JSON spec: {error}") from error
+        spec = RoundSpec.from_json(parse_json(body[:spec_size]))
+        if spec.digest != sha256(body[:spec_size]):
+            raise SpecError("round plan carries a spec that is not canonical JSON")
         model = np.frombuffer(body, dtype="<f4", offset=spec_size).astype(np.float32)
-        if model.size != spec.dim or not np.isfinite(model).all():
-            raise SpecError(f"round plan carries {model.size} parameters, finite ones needed: {spec.dim}")
         return cls(number=number, spec=spec, model=model)

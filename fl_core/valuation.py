@@ -51,8 +51,11 @@ def cohort_utilities(
     before = per_record_loss(model, start, features, labels)
     utilities = []
     for update in mean_updates:
-        after = per_record_loss(model, (start + update).astype(np.float32), features, labels)
-        gain = np.nan_to_num(np.clip(before - after, -clip, clip), nan=-clip)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # an update that explodes is worth the least, not an error
+            after = per_record_loss(model, (start + update).astype(np.float32), features, labels)
+            gain = np.nan_to_num(np.clip(before - after, -clip, clip), nan=-clip)
         utilities.append(round(float(gain.mean()) * UTILITY_UNIT / step) * step)
     return utilities
 

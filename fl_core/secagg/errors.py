@@ -13,4 +13,4 @@ class SecAggError(FlError):
 
 
 class SecAggAbort(SecAggError):  # noqa: N818 - an abort is what it is called in the literature
-    """This side of the attempt is over: nothing further is sent, and nothing about any input was revealed."""
+    """This side of the attempt is over: nothing further is sent, and no sum comes out of it here."""

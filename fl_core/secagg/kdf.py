@@ -7,6 +7,7 @@ expand step alone.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
@@ -18,7 +19,7 @@ _SHA256 = SHA256()
 
 def digest(label: bytes, *parts: bytes) -> bytes:
     """SHA-256 of a label and of length-prefixed parts, 32 bytes: distinct inputs have distinct encodings."""
-    state = hashlib.sha256(_frame(label))
+    state = hashlib.sha256(_label(label))
     for part in parts:
         state.update(_frame(part))
     return state.digest()
@@ -38,5 +39,10 @@ def _frame(part: bytes) -> bytes:
     return len(part).to_bytes(4, "big") + part
 
 
+@cache
+def _label(label: bytes) -> bytes:
+    return _PREFIX + _frame(label)
+
+
 def _info(label: bytes, info: tuple[bytes, ...]) -> bytes:
-    return _PREFIX + b"".join(map(_frame, (label, *info)))
+    return b"".join((_label(label), *map(_frame, info)))

@@ -18,6 +18,7 @@ MAX_BITS = 64
 MAX_DIM = 1 << 24
 ROUNDS_PER_EPOCH_LOG2 = 8
 SESSION_BYTES = 32
+SUBJECT_BYTES = 32
 
 
 def minimum_threshold(members: int) -> int:
@@ -39,6 +40,9 @@ class CohortPlan:
         threshold: survivors needed at every stage, at least floor(2m/3)+1.
         bits: the ring is Z_{2^bits}, 8..64.
         dim: length of the vectors.
+        subject: 32 bytes that name what the vectors are about, such as the hash of the model and spec that the devices
+            were sent. Devices with unlike subjects are never summed, so that an edge cannot hand out a model of its
+            own to one of them (Pasquini et al., "Eluding Secure Aggregation", CCS 2022).
 
     Raises:
         SpecError: a value is out of range, or the threshold is too low to be safe.
@@ -53,10 +57,15 @@ class CohortPlan:
     threshold: int
     bits: int
     dim: int
+    subject: bytes = bytes(SUBJECT_BYTES)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.session, bytes) or len(self.session) != SESSION_BYTES:
-            raise SpecError(f"session must be {SESSION_BYTES} bytes")
+        for name, value, length in (
+            ("session", self.session, SESSION_BYTES),
+            ("subject", self.subject, SUBJECT_BYTES),
+        ):
+            if not isinstance(value, bytes) or len(value) != length:
+                raise SpecError(f"{name} must be {length} bytes")
         for name, low, high in (
             ("round", 0, (1 << 64) - 1),
             ("hospital", 0, (1 << 16) - 1),
@@ -100,7 +109,7 @@ class CohortPlan:
         """SHA-256 over every field, 32 bytes: two plans agree on it only if they are equal."""
         numbers = (self.round, self.hospital, self.cohort, self.attempt, self.threshold, self.bits, self.dim)
         packed = b"".join(number.to_bytes(8, "big") for number in numbers)
-        return digest(b"plan", self.session, packed, b"".join(self.members))
+        return digest(b"plan", self.session, self.subject, packed, b"".join(self.members))
 
     @cached_property
     def _index(self) -> dict[bytes, int]:

@@ -6,7 +6,7 @@ long enough. A message that is refused changes nothing; its sender counts as dro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -153,20 +153,19 @@ class SecAggServer:
         self._stage = step.following
         return outgoing
 
-    def _require(self, members: Iterable[int]) -> tuple[int, ...]:
-        remaining, plan = tuple(sorted(members)), self._plan
-        if len(remaining) < plan.threshold:
+    def _require(self, members: Collection[int]) -> None:
+        plan = self._plan
+        if len(members) < plan.threshold:
             raise SecAggAbort(
                 f"round {plan.round}, cohort {plan.cohort}, stage {self._stage.name}: "
-                f"{len(remaining)} members remain, {plan.threshold} are needed"
+                f"{len(members)} members remain, {plan.threshold} are needed"
             )
-        return remaining
 
     def _take_nonce(self, index: int, message: bytes) -> wire.Nonce:
         return wire.Nonce.decode(message, self._plan)
 
     def _close_advertise(self) -> dict[bytes, bytes]:
-        self._advertised = self._require(self._inbox)
+        self._advertised = tuple(sorted(self._inbox))
         nonces = {index: self._inbox[index].nonce for index in self._advertised}
         self._attempt = attempt_hash(self._plan, self._roster_root, nonces)
         broadcast = wire.Nonces(self._advertised, tuple(nonces.values())).encode(self._plan)
@@ -180,7 +179,8 @@ class SecAggServer:
     def _close_deposit(self) -> dict[bytes, bytes]:
         plan, deposits = self._plan, self._inbox
         liars = contradictions(plan, self._advertised, deposits)
-        self._deposited = self._require(index for index in deposits if index not in liars)
+        self._deposited = tuple(index for index in sorted(deposits) if index not in liars)
+        self._require(self._deposited)
         self._deposits = {index: deposits[index] for index in self._deposited}
         self._deposited_hash = deposited_hash(plan, self._attempt, self._deposited)
         self._sum = np.zeros(plan.dim, dtype=word_dtype(plan.bits))
@@ -205,7 +205,7 @@ class SecAggServer:
         return masked_hash, masked.signature
 
     def _close_masked_input(self) -> dict[bytes, bytes]:
-        self._survivors = self._require(self._inbox)
+        self._survivors = tuple(sorted(self._inbox))
         self._masked = self._inbox
         broadcast = wire.Survivors(self._survivors).encode(self._plan, self._deposited)
         return {self._plan.members[index]: broadcast for index in self._survivors}
@@ -216,7 +216,7 @@ class SecAggServer:
         )
 
     def _close_agree(self) -> dict[bytes, bytes]:
-        plan, agreed = self._plan, self._require(self._inbox)
+        plan, agreed = self._plan, tuple(sorted(self._inbox))
         macs = self._by_receiver({index: self._inbox[index].macs for index in agreed}, self._survivors)
         return {
             plan.members[index]: wire.Agreements(agreed, macs[index]).encode(plan, self._survivors)

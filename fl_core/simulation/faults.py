@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +23,13 @@ class Death(IntEnum):
     NEVER = 6
 
 
+class Faults(Protocol):
+    """A schedule of failures."""
+
+    def death(self, round_number: int, hospital: int, index: int) -> Death:
+        """When the device with this index in its hospital falls silent in this round."""
+
+
 @dataclass(frozen=True)
 class RandomFaults:
     """Each device fails in a round with probability `rate`, at a stage drawn uniformly.
@@ -35,13 +43,15 @@ class RandomFaults:
     seed: int
 
     def __post_init__(self) -> None:
-        """Check the rate.
+        """Check the rate and the seed.
 
         Raises:
-            SpecError: it is no probability.
+            SpecError: the rate is no probability, or the seed is negative.
         """
         if not 0 <= self.rate <= 1:
             raise SpecError(f"dropout rate {self.rate}: choose 0..1")
+        if self.seed < 0:
+            raise SpecError(f"seed {self.seed} of the dropouts: choose 0 or more")
 
     def death(self, round_number: int, hospital: int, index: int) -> Death:
         """When the device with this index in its hospital falls silent in this round."""

@@ -1,7 +1,8 @@
 """The three tiers of Algorithm 1: device, hospital edge, cloud."""
 
 from fl_core.tiers.cloud import Cloud, federated_average, mean_update
-from fl_core.tiers.device import Device, PublicDraw, Records, cohort_plan
+from fl_core.tiers.device import Device, Records
+from fl_core.tiers.draw import PublicDraw, cohort_plan
 from fl_core.tiers.edge import Edge, ValidationRows
 from fl_core.tiers.messages import CohortCall, CohortSum
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.errors import SpecError
-from fl_core.models import initial_vector
+from fl_core.models import initial_vector, model_digest
 from fl_core.spec import RoundPlan, RoundSpec
 from fl_core.tiers.messages import CohortSum
 
@@ -44,14 +45,16 @@ def federated_average(
     rows = sum(cohort.rows for cohort in done)
     if rows < 1:
         return start.copy()
-    total = np.zeros(start.shape, dtype=np.int64)
+    summands = sum(len(cohort.survivors) for cohort in done)
+    # A ring holds one cohort's sum; beyond int64, the sum of all cohorts' sums is taken in Python's integers.
+    exact = np.int64 if summands * spec.fixed_point.largest < 1 << 63 else np.object_
+    total: NDArray[Any] = np.zeros(start.shape, dtype=exact)
     for cohort in done:
-        assert cohort.total is not None
-        total += cohort.total
+        total = total + cohort.total
     return (start + _weighted_mean(spec, total, rows)).astype(np.float32)
 
 
-def _weighted_mean(spec: RoundSpec, total: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
+def _weighted_mean(spec: RoundSpec, total: NDArray[Any], rows: int) -> NDArray[np.float64]:
     """Undo the fixed point and the weights: total * 2^-fraction_bits / (rows / reference_rows)."""
     return total.astype(np.float64) * (2.0**-spec.fraction_bits * spec.reference_rows / rows)
 
@@ -79,10 +82,12 @@ class Cloud:
         """Combine the cohorts of `plan` into the next model, and move on to the next round.
 
         Raises:
-            SpecError: the plan is not that of the next round.
+            SpecError: the plan is not that of the next round, or starts from another model.
         """
         if plan.number != self.rounds_done + 1:
             raise SpecError(f"round {plan.number} is not the next one: {self.rounds_done + 1}")
+        if plan.model_hash != model_digest(self.model):
+            raise SpecError(f"round {plan.number} started from another model than the current one")
         self.model = federated_average(plan.spec, plan.model, cohorts)
         self.rounds_done = plan.number
         return self.model

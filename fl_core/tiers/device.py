@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.cohorts import ReadyDevice, default_threshold, draw_cohorts, ready_digest
+from fl_core.cohorts import ReadyDevice
 from fl_core.data import Encoder, Schema, Table
 from fl_core.data.tables import IntArray
 from fl_core.errors import SpecError
@@ -25,26 +25,12 @@ from fl_core.secagg import (
 from fl_core.signing import Domain, Signer, Verifier
 from fl_core.simulation.behaviours import Behaviour, labels_as_used, update_as_sent
 from fl_core.spec import RoundPlan
-from fl_core.statistics import encode_statistics
+from fl_core.statistics import encode_statistics, statistics_length
+from fl_core.tiers.draw import PublicDraw, called_to
 from fl_core.tiers.messages import CohortCall
 from fl_core.training import train_local
 
 STATISTICS_BITS = 64  # ring of the sums that give the scaling statistics
-
-
-@dataclass(frozen=True)
-class PublicDraw:
-    """What a device reads for itself about a round's draw, from the chain where there is one.
-
-    Attributes:
-        round_number: the round.
-        beacon: 32 bytes.
-        ready_digests: each hospital's ready-list digest, fixed before the beacon.
-    """
-
-    round_number: int
-    beacon: bytes
-    ready_digests: Mapping[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -160,20 +146,29 @@ class Device:
 
         Args:
             call: an encoded `CohortCall`.
-            schema: the agreed schema.
+            schema: the schema that the consortium agreed on, like the three sizes below: not the edge's to choose.
             public: the draw as the device reads it for itself.
             cohort_size: the aim of the draw.
             k_min: fewest devices whose sum may be seen.
             max_rows: most rows that all devices together may hold (fixes the range of the sum).
+
+        Raises:
+            SpecError: the call contradicts the public draw, or calls it to a cohort that it is not in.
+            DataError: a value beyond the schema's declared magnitudes.
+            SecAggError: keys, roster and plan do not belong together, or the round has passed.
         """
-        numeric = self._records.table.numeric[self._records.rows]
-        vector = encode_statistics(numeric, schema, bits=STATISTICS_BITS, max_rows=max_rows)
-        decoded = CohortCall.decode(call)
-        plan = cohort_plan(
-            decoded, cohort_size=cohort_size, k_min=k_min, bits=STATISTICS_BITS, dim=vector.size
+        length = statistics_length(schema)
+        plan = called_to(
+            CohortCall.decode(call),
+            public,
+            self.ready,
+            cohort_size=cohort_size,
+            k_min=k_min,
+            bits=STATISTICS_BITS,
+            dim=length,
         )
-        self._check_call(decoded, plan, public)
-        return self._client(plan, vector)
+        numeric = self._records.table.numeric[self._records.rows]
+        return self._client(plan, encode_statistics(numeric, schema, bits=STATISTICS_BITS, max_rows=max_rows))
 
     def train(self, plan: bytes, call: bytes, public: PublicDraw) -> SecAggClient:
         """Train on the plan's model and join the round's cohort with the encoded update.
@@ -181,29 +176,44 @@ class Device:
         Args:
             plan: an encoded `RoundPlan`.
             call: an encoded `CohortCall`.
-            public: the draw as the device reads it for itself.
+            public: the round as the device reads it for itself.
 
         Returns:
             The device's side of the cohort's secure aggregation.
 
         Raises:
-            SpecError: the call contradicts the public draw, or calls it to a cohort that it is not in.
+            SpecError: plan or call contradict the public round, or the device is called to a cohort that it is not in.
             TrainingError: training gave something that must not be sent.
+            SecAggError: keys, roster and plan do not belong together, or the round has passed.
         """
-        decoded_plan, decoded_call = RoundPlan.decode(plan), CohortCall.decode(call)
-        if decoded_call.round_number != decoded_plan.number:
-            raise SpecError(
-                f"called to round {decoded_call.round_number} with a plan of {decoded_plan.number}"
-            )
-        spec = decoded_plan.spec
-        masked_sum = cohort_plan(
-            decoded_call, cohort_size=spec.cohort_size, k_min=spec.k_min, bits=spec.bits, dim=spec.dim
+        decoded = RoundPlan.decode(plan)
+        spec, number = decoded.spec, decoded.number
+        if number != public.round_number:
+            raise SpecError(f"plan of round {number} in round {public.round_number}")
+        if spec.digest != public.spec_hash:
+            raise SpecError(f"round {number}: the plan's spec is not the public one")
+        if decoded.model_hash != public.model_hash:
+            raise SpecError(f"round {number}: the plan's model is not the public one")
+        masked_sum = called_to(
+            CohortCall.decode(call),
+            public,
+            self.ready,
+            cohort_size=spec.cohort_size,
+            k_min=spec.k_min,
+            bits=spec.bits,
+            dim=spec.dim,
         )
-        self._check_call(decoded_call, masked_sum, public)
-        return self._client(masked_sum, self.update(decoded_plan))
+        return self._client(masked_sum, self.update(decoded))
 
     def update(self, plan: RoundPlan) -> NDArray[np.uint64]:
-        """Train -> weight -> clip -> round: the vector that will be masked, uint64 (d,) ring elements."""
+        """Train -> weight -> clip -> round: the vector that will be masked, uint64 (d,) ring elements.
+
+        The same for the same plan, however often it is asked for.
+
+        Raises:
+            SpecError: the device has no features yet, or the plan's model is not one for them.
+            TrainingError: training gave something that must not be sent.
+        """
         if self._features is None:
             raise SpecError("device has no scaled features yet: the statistics come first")
         spec, number = plan.spec, plan.number
@@ -219,7 +229,8 @@ class Device:
         return spec.fixed_point.encode(clip_l2(weighted, spec.clip_norm), rounding)
 
     def _derived_seed(self, number: int, purpose: int) -> int:
-        return int(np.random.SeedSequence((*self._seed, number, purpose)).generate_state(1, np.uint64)[0])
+        state = np.random.SeedSequence((*self._seed, number, purpose)).generate_state(1, np.uint64)
+        return int(state[0]) >> 1  # 63 bits
 
     def _client(self, plan: CohortPlan, vector: NDArray[np.uint64]) -> SecAggClient:
         if self._roster is None:
@@ -227,47 +238,3 @@ class Device:
         return SecAggClient(
             self.identity, plan, self._roster, vector, self._journal, self._signer, self._domain
         )
-
-    def _check_call(self, call: CohortCall, plan: CohortPlan, public: PublicDraw) -> None:
-        """Redraw the cohorts and refuse a call that the public record does not bear out."""
-        if call.round_number != public.round_number or call.beacon != public.beacon:
-            raise SpecError(f"round {call.round_number}: the call's beacon is not the public one")
-        if ready_digest(call.round_number, call.hospital, call.ready) != public.ready_digests.get(
-            call.hospital
-        ):
-            raise SpecError(
-                f"round {call.round_number}: the ready list is not the one published before the beacon"
-            )
-        if sum(line.address == self.address for line in call.ready) != 1 or self.ready not in call.ready:
-            raise SpecError(f"round {call.round_number}: the ready list does not hold this device as it is")
-        if self.address not in plan.members:
-            raise SpecError(
-                f"round {call.round_number}: called to cohort {call.cohort}, which this device is not in"
-            )
-
-
-def cohort_plan(call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int) -> CohortPlan:
-    """The plan of the called cohort, as edge and device both derive it from the draw.
-
-    Raises:
-        SpecError: the draw has no such cohort, or a device is twice on the ready list.
-    """
-    if len({line.address for line in call.ready}) != len(call.ready):
-        raise SpecError(f"round {call.round_number}: a device is twice on the ready list")
-    cohorts = draw_cohorts(call.beacon, call.hospital, len(call.ready), cohort_size=cohort_size, k_min=k_min)
-    if not 0 <= call.cohort < len(cohorts):
-        raise SpecError(
-            f"round {call.round_number}: the draw has {len(cohorts)} cohorts, none is {call.cohort}"
-        )
-    members = tuple(sorted(call.ready[position].address for position in cohorts[call.cohort]))
-    return CohortPlan(
-        session=call.session,
-        round=call.round_number,
-        hospital=call.hospital,
-        cohort=call.cohort,
-        attempt=call.attempt,
-        members=members,
-        threshold=default_threshold(len(members), k_min),
-        bits=bits,
-        dim=dim,
-    )

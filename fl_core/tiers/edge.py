@@ -13,7 +13,7 @@ from fl_core.errors import SpecError
 from fl_core.secagg import Advertisement, Roster, SecAggResult, SecAggServer, verify_advertisements
 from fl_core.signing import Domain, Verifier
 from fl_core.spec import RoundSpec
-from fl_core.tiers.device import cohort_plan
+from fl_core.tiers.draw import cohort_plan
 from fl_core.tiers.messages import CohortCall, CohortSum
 from fl_core.valuation import cohort_utilities, model_score
 
@@ -34,12 +34,12 @@ class Edge:
 
         Args:
             hospital: the hospital's id, from 1.
-            session: 32 bytes that name the run.
+            session: 32 bytes that name the run, the same for all its edges.
             verifier: checks the devices' signatures.
             domain: EIP-712 domain of the run.
         """
         self.hospital = hospital
-        self._session = session
+        self.session = session
         self._verifier = verifier
         self._domain = domain
         self._roster: Roster | None = None
@@ -83,7 +83,11 @@ class Edge:
     def calls(
         self, round_number: int, ready: Sequence[ReadyDevice], beacon: bytes, *, cohort_size: int, k_min: int
     ) -> list[tuple[CohortCall, tuple[bytes, ...]]]:
-        """Draw the round's cohorts: for each a call, and the addresses it goes to."""
+        """Draw the round's cohorts: for each a call, and the addresses it goes to.
+
+        Raises:
+            SpecError: a ready device is not enrolled, or the draw cannot work.
+        """
         unknown = [line.address.hex() for line in ready if line.address not in self.roster]
         if unknown:
             raise SpecError(
@@ -95,7 +99,7 @@ class Edge:
                 CohortCall(
                     round_number=round_number,
                     hospital=self.hospital,
-                    session=self._session,
+                    session=self.session,
                     beacon=beacon,
                     ready=tuple(ready),
                     cohort=index,
@@ -127,6 +131,8 @@ class Edge:
             rows=sum(spec.credited_rows(lines[a].rows, lines[a].device_class) for a in survivors),
             failure=None,
             signatures=dict(result.signatures),
+            masked_hashes=dict(result.masked_hashes),
+            deposited_hash=result.deposited_hash,
         )
 
     def value(

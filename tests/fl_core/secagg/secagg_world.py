@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
@@ -171,18 +170,3 @@ def assert_exact(attempt: Attempt, result: SecAggResult, survivors: Sequence[int
     assert result.survivors == tuple(attempt.plan.members[member] for member in survivors)
     assert result.sum.dtype == np.uint64
     assert result.sum.tolist() == plain_sum(attempt.plan, attempt.vectors, survivors)
-
-
-def sizes_by_stage(attempt: Attempt) -> list[tuple[int, int]]:
-    """Largest message up and down of each stage, bytes."""
-    return [
-        (
-            max((len(m) for (s, _), m in attempt.sent.items() if s == stage), default=0),
-            max((len(m) for (s, _), m in attempt.delivered.items() if s == stage), default=0),
-        )
-        for stage in range(STAGES)
-    ]
-
-
-def is_sorted(members: Sequence[int]) -> bool:
-    return all(left < right for left, right in pairwise(members))

@@ -6,12 +6,10 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from secagg_world import DOMAIN, FIRST_ROUND, STAGES, Attempt, World, assert_exact, random_vectors
+from secagg_world import DOMAIN, FIRST_ROUND, STAGES, Attempt, World, assert_exact, plain_sum, random_vectors
 
 from fl_core.canonical import sha256
-from fl_core.secagg import CohortPlan, SecAggAbort, SecAggError, SecAggServer, ServerStage
+from fl_core.secagg import SecAggAbort, SecAggError, SecAggServer, masked_input_message
 from fl_core.secagg import messages as wire
 from fl_core.secagg.masking import MaskKey
 from fl_core.secagg.pairwise import crypt_table
@@ -119,6 +117,26 @@ def test_messages_of_another_round_attempt_or_cohort_are_refused(stage, changes)
     assert_all_left(new, answers(new, old.pending))
 
 
+@pytest.mark.parametrize("retagged", [False, True])
+def test_a_device_that_was_handed_another_model_is_in_no_sum(retagged):
+    """Its plan names another subject; even a server that rewrites headers gets none of its keys to match."""
+    world = World.of(6)
+    plan, other = world.plan(), world.plan(subject=sha256(b"a model made for device 0 alone"))
+
+    def carry(source, target):
+        def rewrite(_stage, member, message):
+            if member != 0 or not retagged:
+                return message
+            return wire.header(wire.Kind(message[1]), target) + message[18:]
+
+        return rewrite
+
+    run = Attempt(world, plan, random_vectors(plan, 1), up=carry(other, plan), down=carry(plan, other))
+    run.clients[0] = world.client(0, other, run.vectors[0])
+    assert_exact(run, run.run(), range(1, 6))
+    assert not any(member == 0 and stage >= MASK for stage, member in run.sent)
+
+
 @pytest.mark.parametrize("stage", [DEPOSIT, MASK, OPEN])
 def test_replayed_messages_are_refused_even_with_the_header_of_the_new_plan(stage):
     world = World.of(6)
@@ -191,7 +209,7 @@ class CarelessVerifier:
 
 
 @pytest.mark.parametrize("careless", [False, True])
-def test_different_depositor_lists_for_two_devices_open_nothing_to_the_server(careless):
+def test_a_device_shown_another_list_of_depositors_is_in_no_sum(careless):
     def without_last(stage, member, message):
         if stage != DEPOSIT or member != 0:
             return message
@@ -200,12 +218,32 @@ def test_different_depositor_lists_for_two_devices_open_nothing_to_the_server(ca
 
     run = cohort(size=8)
     run.down = without_last
-    if not careless:  # the device signed over another list: it counts as dropped
-        assert_exact(run, run.run(), range(1, 8))
-        return
+    if careless:
+        run.server = SecAggServer(run.plan, run.world.roster, CarelessVerifier(), DOMAIN)
+    result = run.run()
+    assert not any(at == (OPEN, 0) for at in run.sent)
+    if careless:  # one mask of device 0 stays in: what comes out is noise
+        for members in (range(8), range(1, 8), range(7), [0]):
+            assert result.sum.tolist() != plain_sum(run.plan, run.vectors, members)
+    else:  # the signature is over another list: device 0 counts as dropped
+        assert_exact(run, result, range(1, 8))
+
+
+def test_devices_that_masked_against_different_depositors_never_agree_on_survivors():
+    """Device 7 was in the list of all but device 0; it then drops, and the lists of survivors look alike."""
+
+    def without_last(stage, member, message):
+        if stage == DEPOSIT and member == 0:
+            genuine = wire.Shares.decode(message, run.plan, tuple(range(8)), member)
+            return wire.Shares(tuple(range(7)), genuine.sealed[:-1]).encode(run.plan, tuple(range(8)))
+        return message
+
+    run = cohort(size=8)
+    run.down, run.deaths = without_last, {7: MASK}
     run.server = SecAggServer(run.plan, run.world.roster, CarelessVerifier(), DOMAIN)
     with pytest.raises(SecAggAbort):
         run.run()
+    assert {member for stage, member, error in run.refused if "did not agree" in str(error)} == set(range(7))
     assert not any(stage == OPEN for stage, _ in run.sent)
 
 
@@ -265,52 +303,14 @@ def test_a_masked_input_signed_by_somebody_else_is_refused():
     def resign(stage, member, message):
         if (stage, member) != (MASK, 1):
             return message
-        mine, other = (wire.MaskedInput.decode(run.sent[MASK, m], run.plan) for m in (1, 0))
-        return wire.MaskedInput(mine.packed, other.signature).encode(run.plan)
+        packed = wire.MaskedInput.decode(message, run.plan).packed
+        statement = masked_input_message(DOMAIN, run.plan, run.server._deposited_hash, sha256(packed))
+        return wire.MaskedInput(packed, run.world.accounts[0].sign(statement)).encode(run.plan)
 
     run = cohort(size=6)
     run.up = resign
     assert_exact(run, run.run(), [0, 2, 3, 4, 5])
-
-
-def test_a_device_that_lies_about_one_pair_takes_at_most_its_victim_with_it():
-    def lie(count):
-        def tamper(stage, member, message):
-            if (stage, member) != (DEPOSIT, 3):
-                return message
-            genuine = wire.Deposit.decode(message, run.plan, 8)
-            checks = (*(bytes(16) for _ in range(count)), *genuine.checks[count:])
-            return wire.Deposit(genuine.self_check, checks, genuine.sealed, genuine.table).encode(run.plan)
-
-        return tamper
-
-    for count, left in ((1, (1, 2, 4, 5, 6, 7, 8)), (3, (0, 1, 2, 4, 5, 6, 7, 8))):
-        run = cohort(size=9)
-        run.up = lie(count)
-        assert_exact(run, run.run(), left)
-
-
-def test_false_shares_from_a_few_devices_do_not_stop_the_sum():
-    def corrupt(stage, member, message):
-        if stage != OPEN or member not in {0, 4}:
-            return message
-        return message[:18] + bytes(len(message) - 18)
-
-    world = World.of(16)  # threshold 11: of 15 responders two may be false
-    run = Attempt(world, world.plan(), random_vectors(world.plan(), 1), deaths={15: 2}, up=corrupt)
-    assert_exact(run, run.run(), range(15))
-
-
-def test_false_shares_from_too_many_devices_give_no_sum():
-    def corrupt(stage, member, message):
-        return message[:18] + bytes(len(message) - 18) if stage == OPEN and member < 3 else message
-
-    run = cohort(size=9)
-    run.up = corrupt
-    with pytest.raises(SecAggAbort, match="do not give"):
-        run.run()
-    with pytest.raises(SecAggError):
-        _ = run.server.result
+    assert "is signed by" in str(run.refused[0][2])
 
 
 def test_the_server_never_holds_enough_shares_for_both_secrets_of_one_device():
@@ -351,73 +351,3 @@ def test_a_masked_zero_vector_looks_uniform():
         counts = np.bincount(np.frombuffer(packed, dtype=np.uint8), minlength=256)
         chi_square = float(((counts - 256) ** 2 / 256).sum())
         assert 100 < chi_square < 450  # 255 degrees of freedom: mean 255, standard deviation 23
-
-
-def altered(draw, message, others):
-    """The message with some of it changed, or another in its place."""
-    position = draw(st.integers(0, len(message) - 1))
-    head, tail = message[:position], message[position + 1 :]
-    return draw(
-        st.one_of(
-            st.integers(1, 255).map(lambda flip: head + bytes([message[position] ^ flip]) + tail),
-            st.just(head),
-            st.binary(min_size=1, max_size=40).map(lambda more: message + more),
-            st.binary(max_size=200),
-            st.binary(min_size=len(tail), max_size=len(tail)).map(
-                lambda rest: head + message[position:][:1] + rest
-            ),
-            st.sampled_from(others or [b""]),
-        )
-    )
-
-
-@settings(max_examples=250, deadline=None)
-@given(data=st.data())
-def test_any_altered_message_gives_an_error_or_the_exact_sum(data):
-    size = data.draw(st.integers(4, 8), label="members")
-    world = World.of(size)
-    plan = world.plan(bits=data.draw(st.sampled_from([8, 13, 32, 64])), dim=data.draw(st.integers(1, 9)))
-    target = (data.draw(st.integers(0, STAGES - 1)), data.draw(st.integers(0, size - 1)))
-    direction = data.draw(st.sampled_from(["up", "down"]))
-
-    def mutate(stage, member, message):
-        if (stage, member) != target:
-            return message
-        seen = run.sent if direction == "up" else run.delivered
-        return altered(data.draw, message, [m for where, m in seen.items() if where != target])
-
-    run = Attempt(world, plan, random_vectors(plan, size), **{direction: mutate})
-    try:
-        result = run.run()
-    except SecAggError:
-        assert run.server.stage is ServerStage.DEAD
-        return
-    survivors = [plan.index_of(address) for address in result.survivors]
-    assert len(survivors) >= plan.threshold
-    assert_exact(run, result, survivors)
-
-
-@settings(max_examples=300, deadline=None)
-@given(data=st.binary(max_size=400), kind=st.sampled_from(wire.Kind), peers=st.integers(0, 7))
-def test_decoders_raise_nothing_but_their_own_error(data, kind, peers):
-    members = tuple(bytes([i]) * 20 for i in range(8))
-    plan = CohortPlan(bytes(32), 1, 1, 0, 0, members, 6, 20, 5)
-    everyone = tuple(range(8))
-    decode = {
-        wire.Kind.NONCE: lambda m: wire.Nonce.decode(m, plan).encode(plan),
-        wire.Kind.NONCES: lambda m: wire.Nonces.decode(m, plan).encode(plan),
-        wire.Kind.DEPOSIT: lambda m: wire.Deposit.decode(m, plan, peers).encode(plan),
-        wire.Kind.SHARES: lambda m: wire.Shares.decode(m, plan, everyone, peers).encode(plan, everyone),
-        wire.Kind.MASKED_INPUT: lambda m: wire.MaskedInput.decode(m, plan).encode(plan),
-        wire.Kind.SURVIVORS: lambda m: wire.Survivors.decode(m, plan, everyone).encode(plan, everyone),
-        wire.Kind.AGREEMENT: lambda m: wire.Agreement.decode(m, plan, peers).encode(plan),
-        wire.Kind.AGREEMENTS: lambda m: wire.Agreements.decode(m, plan, everyone, peers).encode(
-            plan, everyone
-        ),
-        wire.Kind.OPENINGS: lambda m: wire.Openings.decode(m, plan, peers).encode(plan),
-    }[kind]
-    for message in (data, wire.header(kind, plan) + data):
-        try:
-            assert decode(message) == message  # one encoding a message
-        except SecAggError:
-            continue

@@ -6,14 +6,15 @@ import gc
 import types
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from secagg_world import DOMAIN, FIRST_ROUND, Attempt, World, random_vectors, signers
 
-from fl_core.secagg import Advertisement, EpochIdentity, SecAggError, seal, verify_advertisements
-from fl_core.secagg.advertisement import check_public_key
+from fl_core.secagg import Advertisement, ClientStage, EpochIdentity, SecAggError, seal, verify_advertisements
+from fl_core.secagg.advertisement import advertisement_message, check_public_key
 from fl_core.secagg.masking import MaskKey
 from fl_core.secagg.pairwise import PairSecrets
 from fl_core.secagg.ratchet import Ratchet
@@ -75,6 +76,15 @@ def test_a_swapped_key_is_refused():
     ):
         with pytest.raises(SecAggError, match=r"signature|signed by"):
             verify([replace(first, **change), third])
+
+
+def test_keys_vouched_for_by_another_account_are_refused():
+    victim, attacker = signers(2)
+    keys = EpochIdentity.generate(attacker, DOMAIN, EPOCH).advertisement
+    statement = advertisement_message(DOMAIN, EPOCH, victim.address, keys.mask_public, keys.channel_public)
+    forged = replace(keys, address=victim.address, signature=attacker.sign(statement))
+    with pytest.raises(SecAggError, match="are signed by"):
+        verify([forged])
 
 
 def test_an_advertisement_of_another_epoch_domain_or_device_is_refused():
@@ -183,6 +193,70 @@ def test_pair_keys_are_equal_on_both_sides_and_unlike_between_pairs():
     assert len(set(keys.values())) == 6
 
 
+def identity_with(signer, mask_private, domain=DOMAIN):
+    channel_private = X25519PrivateKey.generate()
+    public = [key.public_key().public_bytes_raw() for key in (mask_private, channel_private)]
+    signature = signer.sign(advertisement_message(domain, EPOCH, signer.address, *public))
+    advertisement = Advertisement(EPOCH, signer.address, *public, signature)
+    return EpochIdentity(advertisement, domain, mask_private, channel_private)
+
+
+def test_a_device_that_advertises_anothers_key_as_its_own_shares_none_of_its_pair_keys():
+    honest, victim, copier = signers(3)
+    key = X25519PrivateKey.generate()
+    device = EpochIdentity.generate(honest, DOMAIN, EPOCH)
+    copies = [identity_with(victim, key), identity_with(copier, key)]
+    device.meet(verify([identity.advertisement for identity in (device, *copies)]))
+    assert len(set(device.pair_keys(FIRST_ROUND, [victim.address, copier.address]))) == 2
+
+
+def test_the_same_keys_in_another_domain_agree_on_other_pair_keys():
+    private = [X25519PrivateKey.generate() for _ in range(2)]
+    found = set()
+    for domain in (DOMAIN, Domain.of_run("another run"), Domain("FedIoMT", "1", 31337, bytes(20))):
+        pair = [identity_with(signer, key, domain) for signer, key in zip(signers(2), private, strict=True)]
+        pair[0].meet(verify([identity.advertisement for identity in pair], domain=domain))
+        found.update(pair[0].pair_keys(FIRST_ROUND, [pair[1].address]))
+    assert len(found) == 3
+
+
+def test_a_roster_of_another_epoch_is_not_met():
+    device = fresh()[0]
+    later = EpochIdentity.generate(signers(3)[0], DOMAIN, EPOCH + 1)
+    with pytest.raises(SecAggError, match="roster of epoch"):
+        device.meet(verify([later.advertisement], epoch=EPOCH + 1))
+
+
+def test_a_device_that_has_masked_cannot_derive_the_rounds_pair_keys_again():
+    world = World.of(4)
+    device, peers = world.identities[0], [account.address for account in world.accounts[1:]]
+    early = device.pair_keys(FIRST_ROUND, peers)
+    run = Attempt(world, world.plan(), random_vectors(world.plan(), 1)).until(3)
+    with pytest.raises(SecAggError, match="has passed"):
+        device.pair_keys(FIRST_ROUND, peers)
+    assert {thing for thing in reachable(run.clients[0]) if isinstance(thing, bytes)}.isdisjoint(early)
+
+
+@pytest.mark.parametrize("ending", ["done", "dead"])
+def test_a_device_that_is_done_or_dead_holds_no_secret_of_the_attempt(ending):
+    world = World.of(4)
+    run = Attempt(world, world.plan(), random_vectors(world.plan(), 1)).until(2 if ending == "dead" else 4)
+    client = run.clients[0]
+    held = (*client._pairs.values(), *client._masks.values())
+    secrets = {thing for secret in held for thing in reachable(secret) if isinstance(thing, bytes)}
+    secrets |= {share for shares in client._shares.values() for share in shares}
+    assert len(secrets) > 8
+    if ending == "done":
+        client.receive(run.pending[0])
+    else:
+        with pytest.raises(SecAggError):
+            client.receive(b"")
+    assert client.stage is ClientStage[ending.upper()]
+    left = {thing for thing in reachable(client) if isinstance(thing, bytes | int)}
+    assert left.isdisjoint(secrets)
+    assert not any(isinstance(thing, np.ndarray) for thing in reachable(client))
+
+
 def test_a_device_refuses_a_roster_that_shows_other_keys_for_it():
     identities = fresh()
     advertisements = [identity.advertisement for identity in identities]
@@ -249,10 +323,17 @@ def test_an_altered_box_is_refused(data):
     position = data.draw(st.integers(0, len(box) - 1))
     flipped = bytearray(box)
     flipped[position] ^= data.draw(st.integers(1, 255))
-    # X25519 ignores the top bit of a public key, but the box's key covers its encoding
     for bad in (bytes(flipped), box[:position], box + b"\0"):
         with pytest.raises(SecAggError):
             device.open_sealed(bad, b"context")
+
+
+def test_another_encoding_of_the_ephemeral_key_is_refused_though_agreement_ignores_it():
+    device = fresh()[0]
+    box = bytearray(seal(device.advertisement.channel_public, b"receipt", b"context"))
+    box[32] ^= 0x80  # X25519 masks the top bit of a public key
+    with pytest.raises(SecAggError, match="does not open"):
+        device.open_sealed(bytes(box), b"context")
 
 
 def test_nothing_secret_shows_in_a_repr():

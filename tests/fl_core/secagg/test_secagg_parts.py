@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fl_core.secagg import SecAggError
+from fl_core.secagg import CohortPlan, SecAggError
 from fl_core.secagg.codec import Reader, bitmap_bytes, write_subset
 from fl_core.secagg.masking import MaskKey, apply_masks, word_dtype
 from fl_core.secagg.packing import pack, packed_bytes, unpack
 from fl_core.secagg.reed_solomon import decode
 from fl_core.secagg.shamir import PRIME, Interpolation, decode_element, encode_element, random_element, split
+from fl_core.secagg.transcript import attempt_hash, deposited_hash, survivors_hash
 
 elements = st.integers(0, PRIME - 1) | st.sampled_from([0, 1, PRIME - 1])
 
@@ -169,3 +170,23 @@ def test_a_reader_never_reads_past_the_end(data, lengths):
     if reader.remaining:
         with pytest.raises(SecAggError, match="after its last field"):
             reader.finish()
+
+
+def test_every_hash_of_the_transcript_covers_all_that_came_before():
+    def plan(attempt=0):
+        return CohortPlan(bytes(32), 1, 1, 0, attempt, tuple(bytes([i]) * 20 for i in range(4)), 3, 20, 5)
+
+    nonces = {0: bytes(16), 1: b"\x01" * 16, 2: b"\x02" * 16}
+    attempts = [
+        attempt_hash(plan(), bytes(32), nonces),
+        attempt_hash(plan(attempt=1), bytes(32), nonces),
+        attempt_hash(plan(), b"\x01" * 32, nonces),
+        attempt_hash(plan(), bytes(32), {**nonces, 2: bytes(16)}),
+        attempt_hash(plan(), bytes(32), {0: nonces[0], 1: nonces[1], 3: nonces[2]}),
+    ]
+    deposited = [deposited_hash(plan(), a, (0, 1, 2)) for a in attempts]
+    deposited.append(deposited_hash(plan(), attempts[0], (0, 1)))
+    survivors = [survivors_hash(plan(), d, (0, 1)) for d in deposited]
+    survivors.append(survivors_hash(plan(), deposited[0], (0, 2)))
+    everything = attempts + deposited + survivors
+    assert len(set(everything)) == len(everything) == 18

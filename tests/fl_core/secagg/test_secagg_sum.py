@@ -237,6 +237,7 @@ def test_the_limits_of_a_plan_are_stated():
         {"dim": 0},
         {"dim": (1 << 24) + 1},
         {"session": SESSION[:31]},
+        {"subject": bytes(31)},
         {"round": -1},
         {"cohort": True},
         {"attempt": 1 << 32},
@@ -250,6 +251,7 @@ def test_every_field_of_a_plan_is_in_its_context_hash():
     world = World.of(5)
     changes = [
         {"session": bytes(32)},
+        {"subject": b"\x01" * 32},
         {"round": 1},
         {"hospital": 2},
         {"cohort": 1},
@@ -268,3 +270,19 @@ def test_neighbours_are_all_others():
     assert plan.neighbours(plan.members[1]) == (plan.members[0], plan.members[2], plan.members[3])
     with pytest.raises(SpecError, match="not a member"):
         plan.neighbours(bytes(20))
+
+
+@pytest.mark.parametrize(("size", "dim", "bits"), [(8, 62, 20), (11, 100, 13)])
+def test_messages_have_the_sizes_that_the_protocol_page_states(size, dim, bits):
+    run = attempt(size=size, dim=dim, bits=bits)
+    run.run()
+    bitmap, packed, signature = -(-size // 8), -(-dim * bits // 8), 96
+    up = [34, 34 + 128 * (size - 1), 20 + packed + signature, 18 + 16 * (size - 1), 18 + 32 * size]
+    down = [
+        18 + bitmap + 16 * size,
+        18 + bitmap + 80 * (size - 1),
+        18 + bitmap,
+        18 + bitmap + 16 * (size - 1),
+    ]
+    assert [len(run.sent[stage, 0]) for stage in range(STAGES)] == up
+    assert [len(run.delivered[stage, 0]) for stage in range(STAGES - 1)] == down

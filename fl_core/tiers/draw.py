@@ -1,0 +1,107 @@
+"""The draw of a round as both sides derive it: what a called device checks, and the plan that edge and device share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fl_core.cohorts import ReadyDevice, default_threshold, draw_cohorts, ready_digest
+from fl_core.errors import SpecError
+from fl_core.secagg import CohortPlan
+from fl_core.tiers.messages import CohortCall
+
+
+@dataclass(frozen=True)
+class PublicDraw:
+    """A round as a device reads it for itself, from the chain where there is one: its edge must not contradict it.
+
+    Spec and model are part of it: an edge that could send each device another model would read single updates off the
+    sum (Pasquini et al., CCS 2022), one that could send another spec would choose how few are summed.
+
+    Attributes:
+        round_number: the round.
+        session: 32 bytes that name the run.
+        beacon: 32 bytes.
+        ready_digests: each hospital's ready-list digest, fixed before the beacon.
+        spec_hash: digest of the round's spec, 32 bytes; None where nothing is trained (the scaling statistics).
+        model_hash: digest of the model to start from, 32 bytes; None where nothing is trained.
+    """
+
+    round_number: int
+    session: bytes
+    beacon: bytes
+    ready_digests: Mapping[int, bytes]
+    spec_hash: bytes | None = None
+    model_hash: bytes | None = None
+
+
+def called_to(
+    call: CohortCall,
+    public: PublicDraw,
+    own: ReadyDevice,
+    *,
+    cohort_size: int,
+    k_min: int,
+    bits: int,
+    dim: int,
+) -> CohortPlan:
+    """Redraw the cohorts as a device does, and refuse a call that the public record does not bear out.
+
+    Args:
+        call: what the edge sent.
+        public: the round as the device reads it for itself.
+        own: the device's line of the ready list, as it gave it.
+        cohort_size: the aim of the draw.
+        k_min: fewest devices whose sum may be seen.
+        bits: ring width of the secure sum.
+        dim: length of the vectors.
+
+    Returns:
+        The plan of the cohort that the device is in.
+
+    Raises:
+        SpecError: the call contradicts the public record, or the device is not in the called cohort.
+    """
+    where = f"round {public.round_number}"
+    if call.round_number != public.round_number:
+        raise SpecError(f"{where}: called to round {call.round_number}")
+    if call.session != public.session:
+        raise SpecError(f"{where}: the call's session is not the public one")
+    if call.beacon != public.beacon:
+        raise SpecError(f"{where}: the call's beacon is not the public one")
+    digest = ready_digest(call.round_number, call.hospital, call.ready)
+    if digest != public.ready_digests.get(call.hospital):
+        raise SpecError(f"{where}: the ready list is not the one published before the beacon")
+    if own not in call.ready:
+        raise SpecError(f"{where}: the ready list does not hold this device as it is")
+    plan = cohort_plan(call, cohort_size=cohort_size, k_min=k_min, bits=bits, dim=dim)
+    if own.address not in plan.members:
+        raise SpecError(f"{where}: called to cohort {call.cohort}, which this device is not in")
+    return plan
+
+
+def cohort_plan(call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int) -> CohortPlan:
+    """The plan of the called cohort, as edge and device both derive it from the draw.
+
+    Raises:
+        SpecError: the draw has no such cohort, a device is twice on the ready list, or secure aggregation cannot work.
+    """
+    if len({line.address for line in call.ready}) != len(call.ready):
+        raise SpecError(f"round {call.round_number}: a device is twice on the ready list")
+    cohorts = draw_cohorts(call.beacon, call.hospital, len(call.ready), cohort_size=cohort_size, k_min=k_min)
+    if not 0 <= call.cohort < len(cohorts):
+        raise SpecError(
+            f"round {call.round_number}: the draw has {len(cohorts)} cohorts, none is {call.cohort}"
+        )
+    members = tuple(sorted(call.ready[position].address for position in cohorts[call.cohort]))
+    return CohortPlan(
+        session=call.session,
+        round=call.round_number,
+        hospital=call.hospital,
+        cohort=call.cohort,
+        attempt=call.attempt,
+        members=members,
+        threshold=default_threshold(len(members), k_min),
+        bits=bits,
+        dim=dim,
+    )
