@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import rfc8785
 
 from fl_core.errors import SpecError
+
+
+MAX_NESTING = 64
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -31,12 +37,22 @@ def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     Whoever needs the bytes to be canonical encodes what was read again and compares.
 
     Raises:
-        SpecError: not UTF-8, not JSON, or nested too deeply.
+        SpecError: not UTF-8, not JSON (NaN and infinities are not), or nested more than 64 deep.
     """
+    # Counted beforehand: libraries raise the recursion limit so far that a decoder would overrun the stack.
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            raise SpecError(f"not JSON that is read here: nested more than {MAX_NESTING} deep")
     try:
-        return json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except ValueError as error:
         raise SpecError(f"not JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def sha256(data: bytes) -> bytes:

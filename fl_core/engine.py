@@ -145,7 +145,12 @@ class InProcessEngine:
                     except FlError as error:
                         refusals[address] = error
                 server = hospital.edge.aggregator(
-                    call, cohort_size=spec.cohort_size, k_min=spec.k_min, bits=spec.bits, dim=spec.dim
+                    call,
+                    cohort_size=spec.cohort_size,
+                    k_min=spec.k_min,
+                    bits=spec.bits,
+                    dim=spec.dim,
+                    subject=public.subject,
                 )
                 try:
                     result = carry(server, clients, deaths, wire, refusals)
@@ -210,6 +215,7 @@ class InProcessEngine:
                     k_min=k_min,
                     bits=STATISTICS_BITS,
                     dim=statistics_length(schema),
+                    subject=public.subject,
                 )
                 refusals: dict[bytes, FlError] = {}
                 cohort_total = carry(server, clients, {}, wire, refusals).sum

@@ -11,7 +11,7 @@ from rich.console import Console
 from chain.clock import clock_for
 from chain.gas import GasLedger
 from fl_core.models import model_digest
-from fl_core.signing import Domain, LocalSigner, LocalVerifier
+from fl_core.signing import LocalSigner
 from incentives import DEFAULT_RULE
 from scripts.console.errors import CommandError
 from scripts.console.notes import ACCOUNTABLE_NOTE
@@ -122,8 +122,6 @@ def offline_run(settings: RunSettings, run_id: str, folder: Path) -> Run:
         run_id=run_id,
         folder=folder,
         book=OfflineBook(seed=settings.seed, rule=DEFAULT_RULE),
-        domain=Domain.of_run(run_id),
-        verifier=LocalVerifier(),
         accounts=lambda *who: signers.setdefault(who, LocalSigner()),
         deployment=None,
     )

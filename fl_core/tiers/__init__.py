@@ -2,7 +2,7 @@
 
 from fl_core.tiers.cloud import Cloud, federated_average, mean_update
 from fl_core.tiers.device import Device, Records
-from fl_core.tiers.draw import PublicDraw, cohort_plan
+from fl_core.tiers.draw import PublicDraw, cohort_plan, subject_of
 from fl_core.tiers.edge import Edge, ValidationRows
 from fl_core.tiers.messages import CohortCall, CohortSum
 
@@ -18,4 +18,5 @@ __all__ = [
     "cohort_plan",
     "federated_average",
     "mean_update",
+    "subject_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fl_core.canonical import sha256
 from fl_core.cohorts import ReadyDevice, default_threshold, draw_cohorts, ready_digest
 from fl_core.errors import SpecError
 from fl_core.secagg import CohortPlan
@@ -33,6 +34,22 @@ class PublicDraw:
     ready_digests: Mapping[int, bytes]
     spec_hash: bytes | None = None
     model_hash: bytes | None = None
+
+    @property
+    def subject(self) -> bytes:
+        """What the cohorts of this round are about, 32 bytes; see `subject_of`."""
+        if self.spec_hash is None or self.model_hash is None:
+            return NO_SUBJECT
+        return subject_of(self.spec_hash, self.model_hash)
+
+
+NO_SUBJECT = bytes(32)
+"""The subject of a sum in which nothing is trained."""
+
+
+def subject_of(spec_hash: bytes, model_hash: bytes) -> bytes:
+    """What all members of a cohort must have trained on, 32 bytes: their keys, MACs and signatures are bound to it."""
+    return sha256(b"FedIoMT.Subject.v1" + spec_hash + model_hash)
 
 
 def called_to(
@@ -74,14 +91,16 @@ def called_to(
         raise SpecError(f"{where}: the ready list is not the one published before the beacon")
     if own not in call.ready:
         raise SpecError(f"{where}: the ready list does not hold this device as it is")
-    plan = cohort_plan(call, cohort_size=cohort_size, k_min=k_min, bits=bits, dim=dim)
+    plan = cohort_plan(call, cohort_size=cohort_size, k_min=k_min, bits=bits, dim=dim, subject=public.subject)
     if own.address not in plan.members:
         raise SpecError(f"{where}: called to cohort {call.cohort}, which this device is not in")
     return plan
 
 
-def cohort_plan(call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int) -> CohortPlan:
-    """The plan of the called cohort, as edge and device both derive it from the draw.
+def cohort_plan(
+    call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int, subject: bytes
+) -> CohortPlan:
+    """The plan of the called cohort, as edge, device and auditor derive it from the draw.
 
     Raises:
         SpecError: the draw has no such cohort, a device is twice on the ready list, or secure aggregation cannot work.
@@ -104,4 +123,5 @@ def cohort_plan(call: CohortCall, *, cohort_size: int, k_min: int, bits: int, di
         threshold=default_threshold(len(members), k_min),
         bits=bits,
         dim=dim,
+        subject=subject,
     )

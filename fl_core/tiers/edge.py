@@ -110,10 +110,10 @@ class Edge:
         ]
 
     def aggregator(
-        self, call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int
+        self, call: CohortCall, *, cohort_size: int, k_min: int, bits: int, dim: int, subject: bytes
     ) -> SecAggServer:
         """The server side of a called cohort's secure aggregation."""
-        plan = cohort_plan(call, cohort_size=cohort_size, k_min=k_min, bits=bits, dim=dim)
+        plan = cohort_plan(call, cohort_size=cohort_size, k_min=k_min, bits=bits, dim=dim, subject=subject)
         return SecAggServer(plan, self.roster, self._verifier, self._domain)
 
     def cohort_sum(

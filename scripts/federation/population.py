@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fl_core.canonical import sha256
 from fl_core.cohorts import beacon_of_run
 from fl_core.data import (
     Encoder,
@@ -168,11 +167,6 @@ def build_population(
         encoder=None,
         setup_wire=WireBytes(),
     )
-
-
-def session_of(run_id: str) -> bytes:
-    """The secure aggregation session of a run, 32 bytes."""
-    return sha256(b"FedIoMT session\x00" + run_id.encode())
 
 
 def _account(accounts: Accounts, hospital: int, index: int) -> Callable[[int], Signer]:

@@ -41,7 +41,7 @@ class HospitalRecord:
 
     Attributes:
         hospital: its id.
-        roster_root: root of the epoch's roster, 32 bytes.
+        advertisements: the epoch's roster, each device's encoded `Advertisement`.
         ready: its ready list.
         cohorts: its cohorts, failed ones included.
         slots: the slot of each enrolled device in this epoch.
@@ -51,7 +51,7 @@ class HospitalRecord:
     """
 
     hospital: int
-    roster_root: bytes
+    advertisements: tuple[bytes, ...]
     ready: tuple[ReadyDevice, ...]
     cohorts: tuple[CohortSum, ...]
     slots: Mapping[bytes, int]
@@ -69,13 +69,13 @@ class HospitalRecord:
         return canonical_json(
             {
                 "hospital": self.hospital,
-                "roster_root": self.roster_root.hex(),
-                "ready": [[d.address.hex(), d.device_class, d.rows, d.own_payee] for d in self.ready],
+                "advertisements": [data.hex() for data in self.advertisements],
+                "ready": [line.to_json() for line in self.ready],
                 "cohorts": [_cohort_json(cohort) for cohort in self.cohorts],
                 "slots": {address.hex(): slot for address, slot in self.slots.items()},
                 "contributions": [_contribution_json(item) for item in self.contributions],
                 "salts": [salt.hex() for salt in self.salts],
-                "receipts": {address.hex(): sealed.hex() for address, sealed in self.receipts.items()},
+                "receipts": _hex_map(self.receipts),
             }
         )
 
@@ -229,6 +229,14 @@ class RoundRecord:
             raise BundleError(f"bundle file {name} is malformed: {error}") from error
 
 
+def _hex_map(values: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {key.hex(): value.hex() for key, value in values.items()}
+
+
+def _bytes_map(values: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {bytes.fromhex(key): bytes.fromhex(value) for key, value in values.items()}
+
+
 def _sum_name(hospital: int, cohort: int) -> str:
     return f"sum.{hospital}.{cohort}"
 
@@ -240,7 +248,9 @@ def _cohort_json(cohort: CohortSum) -> dict[str, Any]:
         "survivors": [address.hex() for address in cohort.survivors],
         "rows": cohort.rows,
         "failure": cohort.failure,
-        "signatures": {address.hex(): signature.hex() for address, signature in cohort.signatures.items()},
+        "deposited_hash": cohort.deposited_hash.hex(),
+        "masked_hashes": _hex_map(cohort.masked_hashes),
+        "signatures": _hex_map(cohort.signatures),
     }
 
 
@@ -253,11 +263,8 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
     hospital = int(value["hospital"])
     return HospitalRecord(
         hospital=hospital,
-        roster_root=bytes.fromhex(value["roster_root"]),
-        ready=tuple(
-            ReadyDevice(bytes.fromhex(address), int(kind), int(rows), bool(own))
-            for address, kind, rows, own in value["ready"]
-        ),
+        advertisements=tuple(bytes.fromhex(data) for data in value["advertisements"]),
+        ready=tuple(ReadyDevice.from_json(line) for line in value["ready"]),
         cohorts=tuple(
             CohortSum(
                 hospital=hospital,
@@ -267,7 +274,9 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
                 total=tensors.get(_sum_name(hospital, int(item["cohort"]))),
                 rows=int(item["rows"]),
                 failure=item["failure"],
-                signatures={bytes.fromhex(a): bytes.fromhex(s) for a, s in item["signatures"].items()},
+                deposited_hash=bytes.fromhex(item["deposited_hash"]),
+                masked_hashes=_bytes_map(item["masked_hashes"]),
+                signatures=_bytes_map(item["signatures"]),
             )
             for item in value["cohorts"]
         ),
@@ -285,7 +294,7 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
             for device, slot, kind, payee, volume, quality, compute in value["contributions"]
         ),
         salts=tuple(bytes.fromhex(salt) for salt in value["salts"]),
-        receipts={bytes.fromhex(a): bytes.fromhex(s) for a, s in value["receipts"].items()},
+        receipts=_bytes_map(value["receipts"]),
     )
 
 

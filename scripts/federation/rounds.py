@@ -144,7 +144,7 @@ class Coordinator:
             hospitals={
                 h.id: HospitalRecord(
                     hospital=h.id,
-                    roster_root=h.edge.roster.root,
+                    advertisements=tuple(a.encode() for a in h.edge.roster.values()),
                     ready=ready[h.id],
                     cohorts=tuple(c for c in outcome.cohorts if c.hospital == h.id),
                     slots=self._slots[h.id],

@@ -18,16 +18,16 @@ from fl_core.bundle import read_bundle, write_atomic
 from fl_core.canonical import canonical_json
 from fl_core.data.tables import IntArray
 from fl_core.errors import BundleError, SpecError
-from fl_core.signing import Domain, Verifier
 from fl_core.spec import RoundSpec, epoch_of
 from fl_core.tiers import Cloud
 from fl_core.training import evaluate
 from scripts.federation.book import RoundBook
 from scripts.federation.contributions import scoring_digest, scoring_settings
-from scripts.federation.population import Accounts, Population, build_population, session_of
+from scripts.federation.population import Accounts, Population, build_population
 from scripts.federation.record import RoundRecord, round_folder
 from scripts.federation.rounds import Coordinator, RoundSummary
 from scripts.federation.settings import RunSettings
+from scripts.federation.signing import domain_of, session_of, verifier_of
 
 STATE_FILE = "run.json"
 
@@ -117,8 +117,6 @@ class Run:
         run_id: str,
         folder: Path,
         book: RoundBook,
-        domain: Domain,
-        verifier: Verifier,
         accounts: Accounts,
         deployment: dict[str, Any] | None,
     ) -> None:
@@ -129,8 +127,6 @@ class Run:
             run_id: the run's id.
             folder: the run's folder.
             book: where rounds are recorded.
-            domain: EIP-712 domain of device signatures.
-            verifier: checks device signatures.
             accounts: gives each device its account of an epoch.
             deployment: the deployment that rounds are recorded on, or None.
 
@@ -142,7 +138,11 @@ class Run:
         self.folder = folder
         self._book = book
         self.population: Population = build_population(
-            settings, domain=domain, verifier=verifier, accounts=accounts, session=session_of(run_id)
+            settings,
+            domain=domain_of(run_id, book.chain_id, book.ledger),
+            verifier=verifier_of(book.chain_id),
+            accounts=accounts,
+            session=session_of(run_id),
         )
         self._scoring = scoring_settings()
         self.spec: RoundSpec = self.population.round_spec(scoring_digest(self._scoring))

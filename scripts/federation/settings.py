@@ -73,6 +73,8 @@ class RunSettings:
         Raises:
             SpecError: numbers that cannot work together; the message says what to change.
         """
+        if not 0 <= self.seed < 1 << 63:
+            raise SpecError(f"seed {self.seed}: choose 0 to 2^63 - 1")
         if self.rounds < 1:
             raise SpecError(f"{self.rounds} rounds: ask for at least 1")
         if self.model not in ("logistic", "mlp"):

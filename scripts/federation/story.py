@@ -6,9 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chain.clock import Clock
-from chain.signing import EthereumSigner, EthereumVerifier
-from fl_core.errors import SignatureError
-from fl_core.signing import Domain
+from chain.signing import EthereumSigner
 from scripts.federation.chain_book import ChainBook
 from scripts.federation.consortium import Consortium
 from scripts.federation.earnings import earnings
@@ -24,19 +22,13 @@ def run_on_chain(
 ) -> Run:
     """A run whose rounds are recorded by a consortium; devices sign with accounts of their own."""
     contracts, keyring = consortium.contracts, consortium.keyring
-    deployment = contracts.deployment
-    domain = Domain(
-        "FedIoMT", "1", chain_id=deployment.chain_id, verifying_contract=bytes.fromhex(deployment.ledger[2:])
-    )
     return Run(
         settings,
         run_id=run_id,
         folder=folder,
         book=ChainBook(contracts, consortium.signatories(settings.hospitals), clock),
-        domain=domain,
-        verifier=EthereumVerifier(error=SignatureError),
         accounts=lambda hospital, index, epoch: EthereumSigner(keyring.device(hospital, index, epoch)),
-        deployment=asdict(deployment),
+        deployment=asdict(contracts.deployment),
     )
 
 

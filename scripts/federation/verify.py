@@ -12,7 +12,9 @@ from dataclasses import asdict
 import numpy as np
 
 from fl_core.cohorts import draw_cohorts, ready_digest
+from fl_core.errors import FlError
 from fl_core.models import model_digest
+from fl_core.secagg import Roster
 from fl_core.spec import epoch_of
 from fl_core.tiers import federated_average
 from incentives import Finding, IncentivesError, RoundEvidence, check_class_caps, check_entry, check_leaves
@@ -26,6 +28,7 @@ from scripts.federation.contributions import (
     scoring_digest,
 )
 from scripts.federation.facts import LedgerFacts
+from scripts.federation.participation import check_participation, roster_of
 from scripts.federation.record import RoundRecord
 
 
@@ -48,6 +51,7 @@ class RoundChecker:
         self._epoch = -1
         self._model_hash: bytes | None = None
         self._slots: dict[int, dict[bytes, int]] = {}
+        self._rosters: dict[tuple[bytes, ...], Roster] = {}
         self._history: dict[int, list[RoundEvidence]] = {}
 
     def check(self, record: RoundRecord, facts: LedgerFacts | None = None) -> list[Finding]:
@@ -59,7 +63,7 @@ class RoundChecker:
         """
         if epoch_of(record.number) != self._epoch:
             self._epoch = epoch_of(record.number)
-            self._slots, self._history = {}, {}
+            self._slots, self._history, self._rosters = {}, {}, {}
         try:
             evidence = evidence_of(record)
             history = {h: [*self._history.get(h, []), item] for h, item in evidence.items()}
@@ -67,13 +71,14 @@ class RoundChecker:
                 *self._spec(record, facts),
                 *self._draw(record, facts),
                 *_cohorts(record),
+                *self._participation(record, facts),
                 *_model(record, facts),
                 *_validators(record, facts),
                 *self._slots_kept(record),
                 *_contributions(record, history),
                 *_entries(record, facts),
             ]
-        except (IncentivesError, KeyError, IndexError, TypeError, ValueError) as error:
+        except (FlError, IncentivesError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             return [
                 Finding("record", f"round {record.number}", "a record that can be recomputed", repr(error))
             ]
@@ -107,14 +112,26 @@ class RoundChecker:
             if facts is not None:
                 digest = ready_digest(record.number, hospital, part.ready)
                 yield from _same("draw", f"{who}, ready list", facts.ready.get(hospital), digest)
-                root = facts.roster_roots.get(hospital)
-                yield from _same("draw", f"{who}, roster root", root, part.roster_root)
             drawn = draw_cohorts(
                 record.beacon, hospital, len(part.ready), cohort_size=spec.cohort_size, k_min=spec.k_min
             )
             members = [sorted(part.ready[position].address for position in cohort) for cohort in drawn]
             found = [sorted(cohort.members) for cohort in part.cohorts]
             yield from _same("draw", f"{who}, cohorts", members, found)
+
+    def _participation(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
+        for hospital, part in record.hospitals.items():
+            who = f"hospital {hospital}"
+            roster = self._rosters.get(part.advertisements)
+            if roster is None:
+                roster = self._rosters[part.advertisements] = roster_of(record, part)
+            if facts is not None:
+                root = facts.roster_roots.get(hospital)
+                yield from _same("participation", f"{who}, roster root", root, roster.root)
+            strangers = sorted(line.address.hex() for line in part.ready if line.address not in roster)
+            yield from _same("participation", f"{who}, ready devices that are not enrolled", [], strangers)
+            yield from _same("participation", f"{who}, devices with slots", set(roster), set(part.slots))
+            yield from check_participation(record, part)
 
     def _slots_kept(self, record: RoundRecord) -> Iterator[Finding]:
         for hospital, part in record.hospitals.items():

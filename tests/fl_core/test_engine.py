@@ -177,7 +177,9 @@ def test_a_device_that_is_shown_other_nonces_than_its_peers_is_lost_and_they_are
     public = run.public(plan)
     clients = {a: run.devices[a].train(plan.encode(), call.encode(), public) for a in members}
     spec = plan.spec
-    server = run.hospitals[0].edge.aggregator(call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim)
+    server = run.hospitals[0].edge.aggregator(
+        call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=public.subject
+    )
 
     class Lying:
         """The edge's side as the devices see it: one of them gets every message with a bit flipped."""

@@ -84,6 +84,7 @@ def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
     ("arguments", "word"),
     [
         (("--rounds", "0"), "rounds"),
+        (("--seed", "-1"), "seed"),
         (("--model", "forest"), "forest"),
         (("--epochs", "0"), "epochs"),
         (("--learning-rate", "-1"), "learning rate"),

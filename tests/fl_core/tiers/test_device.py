@@ -46,7 +46,9 @@ def test_a_device_joins_the_cohort_that_it_drew_itself(begun):
         {begun.call.ready[position].address for position in cohort} for cohort in drawn
     ]
     assert not client.done
-    expected = cohort_plan(begun.call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim)
+    expected = cohort_plan(
+        begun.call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=begun.public.subject
+    )
     assert expected.members == tuple(sorted(begun.members))
     assert expected.threshold == spec.threshold(4) == 3
 
@@ -163,7 +165,9 @@ def test_a_device_masks_one_input_a_round_and_no_second_one(begun):
     def server(call):
         spec = begun.plan.spec
         edge = begun.run.hospitals[0].edge
-        return edge.aggregator(call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim)
+        return edge.aggregator(
+            call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=begun.public.subject
+        )
 
     assert len(carry(server(begun.call), clients, {}, WireBytes(), {}).survivors) == 4
     refusals = {}

@@ -7,7 +7,7 @@ from small_run import DOMAIN, SESSION, SmallRun
 from fl_core.errors import SpecError
 from fl_core.secagg import SecAggError, masked_input_message
 from fl_core.signing import LocalVerifier
-from fl_core.tiers import Edge, ValidationRows, cohort_plan, mean_update
+from fl_core.tiers import Edge, ValidationRows, cohort_plan, mean_update, subject_of
 from fl_core.valuation import cohort_utilities, model_score
 
 
@@ -59,7 +59,12 @@ def test_what_leaves_a_hospital_is_the_sum_and_what_an_auditor_needs_to_check_wh
     for cohort in outcome.cohorts:
         spec = plan.spec
         masked_sum = cohort_plan(
-            calls[cohort.hospital, cohort.cohort], cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim
+            calls[cohort.hospital, cohort.cohort],
+            cohort_size=4,
+            k_min=3,
+            bits=spec.bits,
+            dim=spec.dim,
+            subject=subject_of(spec.digest, plan.model_hash),
         )
         assert cohort.survivors == tuple(sorted(cohort.members))
         assert set(cohort.signatures) == set(cohort.masked_hashes) == set(cohort.survivors)
