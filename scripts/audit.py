@@ -10,7 +10,7 @@ from scripts.console.errors import CommandError
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Url
 from scripts.console.output import console, print_json
 from scripts.console.run_command import run_function
-from scripts.console.session import find_run, open_run_contracts
+from scripts.console.session import find_run, open_run_contracts, rounds_elsewhere
 from scripts.federation.auditing import AuditLine, audit_run
 
 SHOWN = 5
@@ -27,8 +27,6 @@ def audit(
 ) -> None:
     """A line a round: everything recomputed; what differs is named, the first thing first, and the exit code is 1."""
     folder, state = find_run(runs, run)
-    if number is not None and number not in state.rounds:
-        raise CommandError(f"run {state.run} has no round {number}: it has {_span(state.rounds)}")
     contracts = None if state.deployment is None else open_run_contracts(state, home, url, expected_chain)
     screen = console(quiet=as_json)
 
@@ -43,7 +41,11 @@ def audit(
             screen.print(f"    and {len(line.findings) - SHOWN} more (--json lists all)")
 
     rounds = None if number is None else [number]
-    lines = audit_run(folder, state, contracts, rounds=rounds, progress=show)
+    elsewhere = rounds_elsewhere(runs, state)
+    lines = audit_run(folder, state, contracts, rounds=rounds, elsewhere=elsewhere, progress=show)
+    if not any(line.round_number is not None for line in lines):
+        what = "any round" if number is None else f"round {number}"
+        raise CommandError(f"run {state.run} does not have {what}: there is nothing to audit")
     ok = all(line.ok for line in lines)
     if as_json:
         print_json(
@@ -67,10 +69,6 @@ def audit(
         )
     if not ok:
         raise typer.Exit(1)
-
-
-def _span(rounds: list[int]) -> str:
-    return f"rounds {rounds[0]} to {rounds[-1]}" if rounds else "none"
 
 
 if __name__ == "__main__":

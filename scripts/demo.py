@@ -34,6 +34,7 @@ from scripts.federation.report import (
     figures,
     hospital_rows,
     inflation_sentence,
+    quality_sentence,
     write_report,
 )
 from scripts.federation.run import Run, new_run_id
@@ -192,6 +193,7 @@ def show_closing(screen: Console, report: RunReport, folder: Path) -> None:
     for row in device_rows(report):
         earned.add_row(*row)
     screen.print(earned)
+    screen.print(quality_sentence(report))
     hospitals = Table(
         title="Hospitals: shares of the budget claimed and paid", title_justify="left", header_style="bold"
     )

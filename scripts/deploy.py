@@ -65,7 +65,9 @@ def deploy(
     with screen.status("deploying") as status:
         consortium = found_consortium(
             w3,
-            open_keyring(w3, keystore, password_file),
+            open_keyring(
+                w3, keystore, password_file, creates=frozenset({"operator", "coordinator", "hospital"})
+            ),
             config,
             capacities_bps=[int(share * 100)] * hospitals,
             progress=status.update,

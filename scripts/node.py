@@ -29,7 +29,8 @@ def up(
 @app.command()
 def down(home: Home = HOME, as_json: Json = False) -> None:
     """Stop the node; does nothing if none runs."""
-    _show(stop_daemon(node_folder(home)), as_json)
+    stopped = stop_daemon(node_folder(home))
+    _show(stopped, as_json, "node stopped" if stopped.changed else "no node was running")
 
 
 @app.command()
@@ -38,7 +39,9 @@ def status(home: Home = HOME, as_json: Json = False) -> None:
     _show(daemon_status(node_folder(home)), as_json)
 
 
-def _show(node: NodeStatus, as_json: bool) -> None:
+def _show(
+    node: NodeStatus, as_json: bool, otherwise: str = "no node runs: start one with `fediomt chain up`"
+) -> None:
     if as_json:
         print_json(
             {
@@ -54,7 +57,7 @@ def _show(node: NodeStatus, as_json: bool) -> None:
             f"node runs at {node.url} (chain {node.chain_id}, block {node.block}, process {node.pid})"
         )
     else:
-        console().print("no node runs: start one with `fediomt chain up`")
+        console().print(otherwise)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chain.connect import to_address
+from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Url
 from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
@@ -33,6 +34,8 @@ def balance(
     if who is None:
         accounts = [(f"hospital {h.id}", h.account) for h in contracts.consortium.hospitals()]
     elif who.isdecimal():
+        if not 1 <= int(who) <= contracts.consortium.hospital_count():
+            raise CommandError(f"there is no hospital {who}: `fediomt tokens balance` lists all of them")
         accounts = [(f"hospital {who}", contracts.consortium.hospital(int(who)).account)]
     else:
         accounts = [("account", to_address(who))]

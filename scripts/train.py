@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from chain.gas import GasLedger
 from fl_core.models import model_digest
 from fl_core.signing import LocalSigner
 from incentives import DEFAULT_RULE
+from incentives.scoring import MIN_VIEWS
 from scripts.console.errors import CommandError
 from scripts.console.notes import ACCOUNTABLE_NOTE
 from scripts.console.options import (
@@ -102,12 +104,17 @@ def train(
         run = offline_run(settings, run_id, folder)
     else:
         contracts = open_deployment(home, url, expected_chain)
-        found = contracts.consortium.hospital_count()
+        found = len(contracts.consortium.active_set())
+        if 3 * hospitals < 2 * found:
+            raise CommandError(
+                f"{hospitals} of {found} active hospitals cannot make a quorum of two thirds, so no round would be "
+                f"paid: take more, or `fediomt deploy --fresh --hospitals {hospitals}`"
+            )
         if found < hospitals:
             raise CommandError(
                 f"{hospitals} hospitals asked, {found} are admitted: `fediomt deploy --fresh --hospitals N`"
             )
-        keyring = open_keyring(contracts.w3, keystore, password_file)
+        keyring = open_keyring(contracts.w3, keystore, password_file, creates=frozenset({"device"}))
         consortium = Consortium(contracts, keyring, GasLedger())
         run = run_on_chain(settings, consortium, run_id=run_id, folder=folder, clock=clock_for(contracts.w3))
     _train(run, screen)
@@ -162,10 +169,20 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         f"{value['wire_bytes_up']:,} bytes from devices, {value['wire_bytes_down']:,} to them; "
         "epsilon: none, differential privacy is off"
     )
+    for note in _notes(run):
+        screen.print(f"note: {note}")
     screen.print(
         f"run {run.state.run}: bundles under {folder}; next: `fediomt audit`"
         + ("" if run.state.deployment is None else ", `fediomt ledger rounds`, `fediomt claim`")
     )
+
+
+def _notes(run: Run) -> Iterator[str]:
+    failed = sum(summary.failed_cohorts for summary in run.summaries)
+    if failed:
+        yield f"{failed} cohorts failed closed: fewer devices than the threshold stayed to the end"
+    if run.settings.hospitals < MIN_VIEWS + 1:
+        yield f"with {run.settings.hospitals} hospitals nothing is scored: a cohort needs {MIN_VIEWS} other validators"
 
 
 if __name__ == "__main__":

@@ -57,15 +57,24 @@ def open_deployment(home: Path, url: str | None, expected: int | None) -> Contra
     return open_contracts(w3, load_deployment(deployments_folder(home), w3))
 
 
-def open_keyring(w3: Web3, keystore: Path | None, password_file: Path | None) -> Keyring:
+def open_keyring(
+    w3: Web3, keystore: Path | None, password_file: Path | None, *, creates: frozenset[str] = frozenset()
+) -> Keyring:
     """Development keys on a local chain, keystores anywhere else or where asked for.
+
+    Args:
+        w3: the node.
+        keystore: folder of keystores, or None.
+        password_file: file with their password, or None for the environment's.
+        creates: kinds of keys that are created where they are missing.
 
     Raises:
         CommandError: keystores are needed and not named.
     """
     identity = chain_id_of(w3)
     if keystore is not None:
-        return KeystoreKeyring(keystore, read_password(file=password_file, env=PASSWORD_VARIABLE))
+        password = read_password(file=password_file, env=PASSWORD_VARIABLE)
+        return KeystoreKeyring(keystore, password, creates=creates)
     if identity not in LOCAL_CHAIN_IDS:
         raise CommandError(
             f"chain {identity} is not a local one, so development keys are refused: name keystores with --keystore"
@@ -119,3 +128,13 @@ def open_run_contracts(state: RunState, home: Path, url: str | None, expected: i
         )
     check_present(deployment, w3)
     return open_contracts(w3, deployment)
+
+
+def rounds_elsewhere(runs: Path, state: RunState) -> set[int]:
+    """Rounds of a run's ledger that other runs under the same folder hold bundles of."""
+    return {
+        number
+        for _, other in all_runs(runs)
+        if other.run != state.run and other.deployment is not None and other.deployment == state.deployment
+        for number in other.rounds
+    }

@@ -15,7 +15,7 @@ from chain.phases import Phase
 from chain.sender import Sender
 from fl_core.canonical import sha256
 from fl_core.secagg import Roster
-from fl_core.spec import RoundPlan
+from fl_core.spec import RoundPlan, epoch_of
 from incentives import RewardRule
 from scripts.console.errors import CommandError
 from scripts.federation.book import Submission
@@ -53,6 +53,7 @@ class ChainBook:
         self._coordinator = signatories.coordinator
         self._hospitals = signatories.hospitals
         self._clock = clock
+        self._k_min = contracts.ledger.params().k_min
         for hospital, sender in self._hospitals.items():
             found = contracts.consortium.hospital_id_of(sender.address)
             if found != hospital:
@@ -60,6 +61,7 @@ class ChainBook:
                     f"{sender.address} is not the account of hospital {hospital} here: run `fediomt deploy` again, "
                     "or use the keys that it was admitted with"
                 )
+        self._require_free_epoch(epoch_of(contracts.ledger.current_round()))
         self._abandon_open_round()
 
     @property
@@ -88,19 +90,23 @@ class ChainBook:
         Raises:
             CommandError: another run has registered other rosters for this epoch.
         """
+        self._require_free_epoch(epoch)
         for hospital, sender in self._hospitals.items():
             roster = rosters[hospital]
-            known = self._ledger.epoch_registration(hospital, epoch)
-            if known.roster_size and known.roster_root != roster.root:
-                raise CommandError(
-                    f"hospital {hospital} has registered another run's devices for epoch {epoch} on this ledger: "
-                    "start a fresh one with `fediomt deploy --fresh`"
-                )
             commitment = sha256(secrets.token_bytes(32))
             self._ledger.register_epoch(sender, epoch, roster.root, roster.size, commitment)
 
     def open(self, plan: RoundPlan) -> None:
-        """The coordinator opens the round; rho is 0 while differential privacy is off."""
+        """The coordinator opens the round; rho is 0 while differential privacy is off.
+
+        Raises:
+            CommandError: cohorts would be smaller than the ledger allows.
+        """
+        if plan.spec.k_min < self._k_min:
+            raise CommandError(
+                f"k_min {plan.spec.k_min} is below this ledger's {self._k_min}: take a larger --k-min, "
+                "or deploy with a smaller one"
+            )
         self._ledger.open_round(
             self._coordinator,
             plan.number,
@@ -171,6 +177,15 @@ class ChainBook:
         if len(self._hospitals) < len(self._ledger.round(round_number).active):
             self._clock.wait_until(self._ledger.round(round_number).phase_deadline)
         self._ledger.close_round(self._coordinator, round_number)
+
+    def _require_free_epoch(self, epoch: int) -> None:
+        """Rosters are registered once an epoch, and another run's devices are not this one's."""
+        for hospital in self._hospitals:
+            if self._ledger.epoch_registration(hospital, epoch).roster_size:
+                raise CommandError(
+                    f"hospital {hospital} has registered another run's devices for epoch {epoch} on this ledger: "
+                    "start a fresh one with `fediomt deploy --fresh`"
+                )
 
     def _each(self, items: Mapping[int, T], act: Callable[[Sender, T], object]) -> None:
         for hospital, item in items.items():

@@ -31,6 +31,7 @@ class LedgerFacts:
 
     Attributes:
         number: the round.
+        k_min: fewest devices whose sum may be seen, fixed at deployment.
         profile: the profile's number.
         spec_hash: 32 bytes.
         model_hash: of the starting model, 32 bytes.
@@ -46,6 +47,7 @@ class LedgerFacts:
     """
 
     number: int
+    k_min: int
     profile: int
     spec_hash: bytes
     model_hash: bytes

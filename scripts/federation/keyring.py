@@ -7,6 +7,7 @@ from typing import Protocol
 
 from chain.keys import Key, development_key, require_allowed
 from chain.keystore import load_key, save_key
+from scripts.console.errors import CommandError
 
 _COORDINATOR, _FIRST_HOSPITAL, _FIRST_DEVICE = 1, 10, 1_000
 _HOSPITALS, _DEVICES = 64, 4_096
@@ -59,13 +60,16 @@ class DevelopmentKeyring:
 class KeystoreKeyring:
     """Keys from the operating system's randomness, kept in encrypted keystores of one folder."""
 
-    def __init__(self, folder: Path, password: str) -> None:
-        """Use the keystores of a folder; missing ones are created.
+    def __init__(self, folder: Path, password: str, *, creates: frozenset[str] = frozenset()) -> None:
+        """Use the keystores of a folder.
 
         Args:
             folder: where keystores lie.
             password: what they are encrypted with.
+            creates: kinds of keys (operator, coordinator, hospital, device) that are created where they are missing;
+                any other missing key is an error, so that a wrong folder is not filled with keys of no use.
         """
+        self._creates = creates
         self._folder = folder
         self._password = password
         self._loaded: dict[str, Key] = {}
@@ -91,6 +95,8 @@ class KeystoreKeyring:
             path = self._folder / f"{name}.json"
             if path.exists():
                 self._loaded[name] = load_key(path, self._password)
+            elif name.split("-", maxsplit=1)[0] not in self._creates:
+                raise CommandError(f"no keystore {path}: name the folder that `fediomt deploy` wrote them to")
             else:
                 self._loaded[name] = Key.random()
                 save_key(path, self._loaded[name], self._password)

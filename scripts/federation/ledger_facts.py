@@ -34,6 +34,7 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
     epoch = epoch_of(record.round)
     return LedgerFacts(
         number=record.round,
+        k_min=contracts.ledger.params().k_min,
         profile=record.profile,
         spec_hash=record.spec_hash,
         model_hash=record.model_hash,

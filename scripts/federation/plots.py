@@ -9,9 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_BLUE, _ORANGE, _RED, _GREY = "#2f6db5", "#d98a1f", "#b5322f", "#8a8f98"
-BEHAVIOUR_COLOURS = {"honest": _BLUE, "label_flip": _RED, "free_rider": _ORANGE}
-BEHAVIOUR_LABELS = {"honest": "honest", "label_flip": "label flipper", "free_rider": "free rider"}
+_BLUE, _ORANGE, _RED, _GREY, _GREEN = "#2f6db5", "#d98a1f", "#b5322f", "#8a8f98", "#4f9a5b"
+BEHAVIOUR_COLOURS = {"honest": _BLUE, "inflated": _GREEN, "label_flip": _RED, "free_rider": _ORANGE}
+BEHAVIOUR_LABELS = {
+    "honest": "honest",
+    "inflated": "rows inflated",
+    "label_flip": "label flipper",
+    "free_rider": "free rider",
+}
 
 
 def plot_accuracy(path: Path, rounds: Sequence[int], accuracy: Sequence[float], centralised: float) -> None:
@@ -57,7 +62,7 @@ def plot_quality(
                 continue
             label = None if behaviour in shown else BEHAVIOUR_LABELS[behaviour]
             shown.add(behaviour)
-            honest = behaviour == "honest"
+            honest = behaviour in ("honest", "inflated")
             axes.plot(
                 rounds,
                 series,

@@ -7,7 +7,6 @@ the digest of the whole.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from fl_core.canonical import canonical_json, digest_json, sha256
+from fl_core.canonical import canonical_json, digest_json, parse_json, sha256
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import BundleError, FlError
 from fl_core.spec import Profile, RoundSpec
@@ -194,22 +193,22 @@ class RoundRecord:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> RoundRecord:
-        """Read a bundle's files.
+        """Read a bundle's files. What is read says nothing about their form: see `require_own_form`.
 
         Raises:
             BundleError: a file is missing or malformed; the message names it.
         """
         name = ROUND_FILE
         try:
-            common = json.loads(files[name])
+            common = parse_json(files[name])
             name = TENSORS_FILE
             tensors = load_tensors(files[name])
             hospitals = {}
             for hospital in common["hospitals"]:
                 name = f"hospital-{int(hospital)}.json"
-                hospitals[int(hospital)] = _read_hospital(json.loads(files[name]), tensors)
+                hospitals[int(hospital)] = _read_hospital(parse_json(files[name]), tensors)
             name = ROUND_FILE
-            return cls(
+            record = cls(
                 run=str(common["run"]),
                 number=int(common["round"]),
                 chain_id=int(common["chain_id"]),
@@ -223,10 +222,56 @@ class RoundRecord:
                 hospitals=hospitals,
                 validators={int(h): _read_validator(v) for h, v in common["validators"].items()},
             )
+            name = TENSORS_FILE
+            record._check_shapes()
+            return record
         except KeyError as error:
             raise BundleError(f"bundle lacks {error} (looking at {name})") from error
-        except (ValueError, TypeError, AttributeError, SafetensorError, FlError, IncentivesError) as error:
+        except _UNREADABLE as error:
             raise BundleError(f"bundle file {name} is malformed: {error}") from error
+
+    def require_own_form(self, files: Mapping[str, bytes]) -> None:
+        """Refuse files that are not byte for byte what this record is written as: nothing added, nothing recoded.
+
+        Raises:
+            BundleError: a file differs, is missing or is there besides; the message names it.
+        """
+        own = self.to_files()
+        for name in sorted(own.keys() | files.keys()):
+            if own.get(name) != files.get(name):
+                raise BundleError(f"bundle file {name} is not in the form in which what it says is written")
+
+    def _check_shapes(self) -> None:
+        """Check that tensors have the model's length and their own types.
+
+        Raises:
+            BundleError: one has not.
+        """
+        tensors: dict[str, tuple[NDArray[Any], type[np.generic]]] = {
+            "model_before": (self.model_before, np.float32),
+            "model_after": (self.model_after, np.float32),
+        }
+        for part in self.hospitals.values():
+            for cohort in part.cohorts:
+                if cohort.total is not None:
+                    tensors[_sum_name(cohort.hospital, cohort.cohort)] = (cohort.total, np.int64)
+        for name, (tensor, kind) in tensors.items():
+            if tensor.shape != (self.spec.dim,) or tensor.dtype != kind:
+                raise BundleError(
+                    f"tensor {name} is {tensor.dtype} {tensor.shape}, not {kind.__name__} ({self.spec.dim},)"
+                )
+
+
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    SafetensorError,
+    FlError,
+    IncentivesError,
+)
 
 
 def _hex_map(values: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -248,6 +293,7 @@ def _cohort_json(cohort: CohortSum) -> dict[str, Any]:
         "survivors": [address.hex() for address in cohort.survivors],
         "rows": cohort.rows,
         "failure": cohort.failure,
+        "sum_digest": None if cohort.total is None else sha256(cohort.total.astype("<i8").tobytes()).hex(),
         "deposited_hash": cohort.deposited_hash.hex(),
         "masked_hashes": _hex_map(cohort.masked_hashes),
         "signatures": _hex_map(cohort.signatures),

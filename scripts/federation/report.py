@@ -116,11 +116,11 @@ class RunReport:
 
     def beside_honest(self, behaviour: str) -> float | None:
         """Mean pay of a behaviour's devices over that of the honest devices of the same hospitals."""
-        honest = [item for item in self.earned.get("honest", []) if item.amount]
+        honest = self.earned.get("honest", [])
         ratios = []
         for item in self.earned.get(behaviour, []):
             beside = [other.amount for other in honest if other.hospital == item.hospital]
-            if beside:
+            if sum(beside):
                 ratios.append(item.amount / fmean(beside))
         return fmean(ratios) if ratios else None
 
@@ -174,6 +174,8 @@ def markdown(report: RunReport) -> str:
         "## What dishonesty earned",
         "",
         *_table(DEVICE_COLUMNS, device_rows(report)),
+        "",
+        quality_sentence(report),
         "",
         "![Quality](quality.png)",
         "",
@@ -263,7 +265,7 @@ def hospital_rows(report: RunReport) -> list[tuple[str, ...]]:
 
 
 def inflation_sentence(report: RunReport) -> str:
-    """What inflating its volume brought a hospital."""
+    """What inflating its volume brought a hospital, and what it cost the others."""
     inflating = [line for line in report.hospitals if line.inflated]
     if not inflating:
         return "No hospital inflated its volume."
@@ -271,12 +273,31 @@ def inflation_sentence(report: RunReport) -> str:
     others_lost = sum(
         other.honest_share - other.paid_share for other in report.hospitals if other is not line
     )
+    beyond = line.uncapped_share - line.paid_share
+    capped = (
+        f"Its capacity, voted at joining, is {line.capacity:.1%}: the {beyond:.1%} past it bought nothing, and it was "
+        f"paid for {line.paid_share:.1%}"
+        if beyond > 0
+        else f"That lies within its capacity of {line.capacity:.1%}, and so it was paid for all of it"
+    )
+    part = line.tokens / max(1, sum(other.tokens for other in report.hospitals))
     return (
         f"Hospital {line.hospital} declared more rows than it has: by volume and compute it claimed "
-        f"{line.uncapped_share:.1%} of the budget. Its capacity, voted at joining, is {line.capacity:.1%}, and so it "
-        f"was paid for {line.paid_share:.1%}: what it claimed past its capacity bought nothing. With true declarations "
-        f"everywhere it would have had {line.honest_share:.1%}. What the claim did do is take share from the others, "
-        f"{others_lost:.1%} of the budget in all, which stayed unminted: volume is capped and auditable, not verified."
+        f"{line.uncapped_share:.1%} of the budget. {capped}; with true declarations everywhere it would have had "
+        f"{line.honest_share:.1%}. The claim did take {others_lost:.1%} of the budget from the others, which stayed "
+        f"unminted, so that {part:.1%} of all tokens are this hospital's. Volume is capped and auditable, not verified."
+    )
+
+
+def quality_sentence(report: RunReport) -> str:
+    """What decoded quality does and does not find."""
+    honest = [name for name, kind in report.behaviours.items() if kind in ("honest", "inflated")]
+    series = [report.quality_by_round[name] for name in honest]
+    below = sum(value < report.gate for values in series for value in values)
+    count = sum(len(values) for values in series)
+    return (
+        f"Honest devices fell below the quality gate in {below} of {count} device-rounds. Quality finds who does harm; "
+        "a free rider that sends zeros does little once training has converged, and is hardly told apart."
     )
 
 

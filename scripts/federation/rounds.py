@@ -208,7 +208,9 @@ class Coordinator:
         folder, facts = round_folder(self._folder, number), self._book.facts(number)
         attestations = {}
         for hospital, checker in self._checkers.items():
-            record = RoundRecord.from_files(read_bundle(folder, digest))
+            files = read_bundle(folder, digest)
+            record = RoundRecord.from_files(files)
+            record.require_own_form(files)
             findings = checker.check(record, facts)
             if findings:
                 raise RoundRejectedError(number, hospital, findings[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chain.deployments import Deployment
 from fl_core.baseline import train_centralised
 from fl_core.bundle import read_bundle, write_atomic
-from fl_core.canonical import canonical_json
+from fl_core.canonical import canonical_json, parse_json
 from fl_core.data.tables import IntArray
-from fl_core.errors import BundleError, SpecError
+from fl_core.errors import BundleError, FlError, SpecError
 from fl_core.spec import RoundSpec, epoch_of
 from fl_core.tiers import Cloud
 from fl_core.training import evaluate
@@ -76,11 +76,17 @@ class RunState:
         """
         path = folder / STATE_FILE
         try:
-            value = json.loads(path.read_text())
-            return cls(**{**value, "settings": RunSettings.from_json(value["settings"])})
+            value = parse_json(path.read_bytes())
+            state = cls(**{**value, "settings": RunSettings.from_json(value["settings"])})
+            state.devices()
+            if not all(type(number) is int and 0 < number < 1 << 64 for number in state.rounds):
+                raise ValueError("rounds are no round numbers")
+            if state.deployment is not None:
+                Deployment(**state.deployment)
+            return state
         except OSError as error:
             raise BundleError(f"no run at {folder}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (FlError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise BundleError(f"{path} is malformed: {error}") from error
 
     def devices(self) -> dict[bytes, tuple[int, int, int]]:
@@ -168,10 +174,10 @@ class Run:
             scoring=self._scoring,
             accuracy=self.accuracy,
         )
+        coordinator.begin_epoch(epoch_of(number - 1))
+        population.agree_on_scaling(number - 1)
         self.state.save(self.folder)
         try:
-            coordinator.begin_epoch(epoch_of(number - 1))
-            population.agree_on_scaling(number - 1)
             for _ in range(self.settings.rounds):
                 summary = coordinator.run_round()
                 self.summaries.append(summary)

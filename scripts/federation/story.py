@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chain.clock import Clock
 from chain.signing import EthereumSigner
+from fl_core.simulation.behaviours import Behaviour
 from scripts.federation.chain_book import ChainBook
 from scripts.federation.consortium import Consortium
 from scripts.federation.earnings import earnings
@@ -51,11 +52,15 @@ def report_of(
     }
     allocations = {key: entry.allocation for key, entry in entries.items()}
     devices = run.state.devices()
+    inflating = run.settings.inflating_hospital if run.settings.inflation > 1 else 0
+    shown = {
+        place: "inflated" if place[0] == inflating and kind is Behaviour.HONEST else kind.value
+        for place, kind in population.behaviours.items()
+    }
     earned: dict[str, list[DeviceEarning]] = {}
     for address, amount in earnings(records, allocations).devices.items():
         hospital, index, _ = devices[address]
-        behaviour = population.behaviours[hospital, index].value
-        earned.setdefault(behaviour, []).append(DeviceEarning(hospital, amount))
+        earned.setdefault(shown[hospital, index], []).append(DeviceEarning(hospital, amount))
     true_rows = {a: population.true_rows[h, i] for a, (h, i, _) in devices.items()}
     capacities = {h.id: h.capacity_bps for h in contracts.consortium.hospitals()}
     minted = contracts.token.total_minted()
@@ -87,9 +92,9 @@ def report_of(
             capacities_bps=capacities,
             allocations=allocations,
             qualities={key: entry.quality for key, entry in entries.items() if entry.submitted},
-            inflating=run.settings.inflating_hospital if run.settings.inflation > 1 else 0,
+            inflating=inflating,
         ),
-        behaviours={f"{h}-{i}": population.behaviours[h, i].value for h, i in names},
+        behaviours={f"{h}-{i}": shown[h, i] for h, i in names},
         quality_by_round={f"{h}-{i}": [summary.quality[h, i] for summary in run.summaries] for h, i in names},
         gate=records[-1].rule.device_gate,
         audit_ok=audit_ok,

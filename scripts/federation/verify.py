@@ -50,6 +50,7 @@ class RoundChecker:
         """Start before the first round."""
         self._epoch = -1
         self._model_hash: bytes | None = None
+        self._spec_digest: bytes | None = None
         self._slots: dict[int, dict[bytes, int]] = {}
         self._rosters: dict[tuple[bytes, ...], Roster] = {}
         self._history: dict[int, list[RoundEvidence]] = {}
@@ -85,6 +86,7 @@ class RoundChecker:
         self._history = history
         self._slots = {h: dict(part.slots) for h, part in record.hospitals.items()}
         self._model_hash = model_digest(record.model_after)
+        self._spec_digest = record.spec.digest
         return findings
 
     def _spec(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
@@ -93,11 +95,21 @@ class RoundChecker:
         )
         if facts is not None:
             yield from _same("spec", "round number", facts.number, record.number)
+            yield from _same(
+                "spec", f"k_min of at least {facts.k_min}", True, record.spec.k_min >= facts.k_min
+            )
+            yield from _same(
+                "record", "hospitals with a ready list", sorted(facts.ready), sorted(record.hospitals)
+            )
             yield from _same("spec", "spec hash", facts.spec_hash, record.spec.digest)
             yield from _same("spec", "profile", facts.profile, record.spec.profile.code)
             yield from _same("spec", "reward rule", dict(facts.rule), asdict(record.rule))
             yield from _same(
                 "model", "hash of the starting model", facts.model_hash, model_digest(record.model_before)
+            )
+        if self._spec_digest is not None:
+            yield from _same(
+                "spec", "spec, the same in all rounds of a run", self._spec_digest, record.spec.digest
             )
         if self._model_hash is not None:
             found = model_digest(record.model_before)
@@ -118,6 +130,11 @@ class RoundChecker:
             members = [sorted(part.ready[position].address for position in cohort) for cohort in drawn]
             found = [sorted(cohort.members) for cohort in part.cohorts]
             yield from _same("draw", f"{who}, cohorts", members, found)
+            numbers = [cohort.cohort for cohort in part.cohorts]
+            yield from _same("draw", f"{who}, numbers of its cohorts", list(range(len(drawn))), numbers)
+            yield from _same("draw", f"{who}, id in its own part", hospital, part.hospital)
+        listed = [line.address for part in record.hospitals.values() for line in part.ready]
+        yield from _same("draw", "devices that are on two ready lists", len(listed), len(set(listed)))
 
     def _participation(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
         for hospital, part in record.hospitals.items():
@@ -158,7 +175,13 @@ def _cohorts(record: RoundRecord) -> Iterator[Finding]:
             who = f"hospital {part.hospital}, cohort {cohort.cohort}"
             if cohort.total is None:
                 yield from _same("cohort", f"{who}, survivors of a failed cohort", 0, len(cohort.survivors))
+                yield from _same("cohort", f"{who}, weight of a failed cohort", 0, cohort.rows)
+                yield from _same("cohort", f"{who}, a reason for failing", True, bool(cohort.failure))
                 continue
+            yield from _same("cohort", f"{who}, failure of a cohort that has a sum", None, cohort.failure)
+            reach = spec.fixed_point.largest * len(cohort.survivors)
+            bounded = -reach <= int(cohort.total.min()) <= int(cohort.total.max()) <= reach
+            yield from _same("cohort", f"{who}, sum within what clipped updates can give", True, bounded)
             yield from _same(
                 "cohort",
                 f"{who}, survivors that are no members",
@@ -217,6 +240,8 @@ def _contributions(record: RoundRecord, history: dict[int, list[RoundEvidence]])
         yield from check_leaves(who, expected, leaves)
         holders = {item.slot: item.device for item in part.contributions}
         yield from _same("leaves", f"{who}, devices", {item.slot: item.device for item in expected}, holders)
+        due = {item.device for item in expected}
+        yield from _same("receipts", f"{who}, devices with a receipt", due, set(part.receipts))
 
 
 def _entries(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from command_line import fediomt
 from safetensors.numpy import load, save
 
 from fl_core.bundle import MANIFEST, bundle_manifest
+from fl_core.canonical import canonical_json
 
 pytestmark = pytest.mark.node
 
@@ -23,7 +24,7 @@ def edit(name: str, change: Callable[[Any], None]) -> Mutation:
     def mutate(files: dict[str, bytes]) -> None:
         value = json.loads(files[name])
         change(value)
-        files[name] = json.dumps(value).encode()
+        files[name] = canonical_json(value)
 
     return mutate
 

@@ -107,7 +107,7 @@ def test_the_audit_finds_nothing_and_the_doctor_is_content(recorded):
     assert audit["audit_ok"]
     assert [line["subject"] for line in audit["lines"]] == ["round 1", "round 2", "round 3", "supply"]
     assert recorded.ask("audit", "--round", "2")["lines"][0]["subject"] == "round 2"
-    assert_one_line_error(fediomt("audit", "--round", "9", cwd=recorded.folder), "no round 9")
+    assert_one_line_error(fediomt("audit", "--round", "9", cwd=recorded.folder), "does not have round 9")
     doctor = recorded.ask("doctor")
     assert doctor["healthy"], doctor
     assert {check["what"]: check["state"] for check in doctor["checks"]}["contracts"] == "ok"
