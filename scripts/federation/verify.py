@@ -31,6 +31,8 @@ from scripts.federation.facts import LedgerFacts
 from scripts.federation.participation import check_participation, roster_of
 from scripts.federation.record import RoundRecord
 
+_UNCHECKABLE = (FlError, IncentivesError, ArithmeticError, LookupError, TypeError, ValueError)
+
 
 class RoundRejectedError(CommandError):
     """A hospital's own recomputation of a round differs from its bundle, so it does not attest."""
@@ -65,24 +67,17 @@ class RoundChecker:
         if epoch_of(record.number) != self._epoch:
             self._epoch = epoch_of(record.number)
             self._slots, self._history, self._rosters = {}, {}, {}
+        findings: list[Finding] = []
         try:
-            evidence = evidence_of(record)
-            history = {h: [*self._history.get(h, []), item] for h, item in evidence.items()}
-            findings = [
-                *self._spec(record, facts),
-                *self._draw(record, facts),
-                *_cohorts(record),
-                *self._participation(record, facts),
-                *_model(record, facts),
-                *_validators(record, facts),
-                *self._slots_kept(record),
-                *_contributions(record, history),
-                *_entries(record, facts),
-            ]
-        except (FlError, IncentivesError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            return [
-                Finding("record", f"round {record.number}", "a record that can be recomputed", repr(error))
-            ]
+            for step in (self._spec, self._draw, _cohorts, self._participation, _model, _validators):
+                findings.extend(step(record, facts))
+            history = {h: [*self._history.get(h, []), item] for h, item in evidence_of(record).items()}
+            findings.extend(self._slots_kept(record))
+            findings.extend(_contributions(record, history))
+            findings.extend(_entries(record, facts))
+        except _UNCHECKABLE as error:
+            what = f"round {record.number}"
+            return [*findings, Finding("record", what, "a record that can be recomputed", str(error))]
         self._history = history
         self._slots = {h: dict(part.slots) for h, part in record.hospitals.items()}
         self._model_hash = model_digest(record.model_after)
@@ -167,7 +162,7 @@ def check_bundle_digest(record: RoundRecord, digest: bytes, facts: LedgerFacts) 
     yield from _same("bundle", f"digest of round {record.number}", facts.accepted_digest, digest)
 
 
-def _cohorts(record: RoundRecord) -> Iterator[Finding]:
+def _cohorts(record: RoundRecord, _facts: LedgerFacts | None) -> Iterator[Finding]:
     spec = record.spec
     for part in record.hospitals.values():
         lines = {line.address: line for line in part.ready}

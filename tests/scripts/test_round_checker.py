@@ -1,0 +1,261 @@
+"""What a hospital recomputes before it attests finds every lie that a bundle can tell, consistent ones included."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from fl_core.bundle import MANIFEST, read_bundle
+from fl_core.cohorts import ready_digest
+from fl_core.errors import BundleError
+from fl_core.models import model_digest
+from incentives import CohortKey, RecordedEntry
+from scripts.federation.contributions import entry_of
+from scripts.federation.facts import EntryFacts, LedgerFacts, RevealFacts
+from scripts.federation.participation import roster_of
+from scripts.federation.record import HospitalRecord, RoundRecord, round_folder
+from scripts.federation.settings import RunSettings
+from scripts.federation.verify import RoundChecker
+from scripts.train import offline_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run of two rounds, four hospitals of eight devices."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    settings = RunSettings(devices=8, rounds=2, cohort_size=4, k_min=3, dropout=0.02, seed=5)
+    offline_run(settings, "checked", folder).train()
+    return folder
+
+
+def files_of(folder, number: int) -> dict[str, bytes]:
+    return read_bundle(round_folder(folder, number))
+
+
+@pytest.fixture
+def first(folder) -> RoundRecord:
+    return RoundRecord.from_files(files_of(folder, 1))
+
+
+@pytest.fixture
+def second(folder) -> RoundRecord:
+    return RoundRecord.from_files(files_of(folder, 2))
+
+
+def facts_of_honest(record: RoundRecord) -> LedgerFacts:
+    """What the ledger would say had everybody recorded what the bundle holds."""
+    entries = {}
+    for hospital, part in record.hospitals.items():
+        tree = entry_of(record, part).tree
+        left, right = tree.children
+        recorded = RecordedEntry(left=left, right=right, root=tree.root.hash, lanes=tree.root.lanes)
+        entries[hospital] = EntryFacts(recorded, part.digest)
+    return LedgerFacts(
+        number=record.number,
+        k_min=record.spec.k_min,
+        profile=record.spec.profile.code,
+        spec_hash=record.spec.digest,
+        model_hash=model_digest(record.model_before),
+        model_hash_after=model_digest(record.model_after),
+        beacon=record.beacon,
+        rule=asdict(record.rule),
+        roster_roots={h: roster_of(record, part).root for h, part in record.hospitals.items()},
+        ready={h: ready_digest(record.number, h, part.ready) for h, part in record.hospitals.items()},
+        reveals={
+            h: RevealFacts(said.scores, said.model_score, said.utilities_digest(record.number, h))
+            for h, said in record.validators.items()
+        },
+        entries=entries,
+    )
+
+
+def with_part(record: RoundRecord, hospital: int, **changes) -> RoundRecord:
+    part = replace(record.hospitals[hospital], **changes)
+    return replace(record, hospitals={**record.hospitals, hospital: part})
+
+
+def with_cohort(record: RoundRecord, hospital: int, index: int, **changes) -> RoundRecord:
+    cohorts = list(record.hospitals[hospital].cohorts)
+    cohorts[index] = replace(cohorts[index], **changes)
+    return with_part(record, hospital, cohorts=tuple(cohorts))
+
+
+def test_an_honest_bundle_has_no_findings_with_and_without_a_ledger(first, second):
+    offline, on_chain = RoundChecker(), RoundChecker()
+    for record in (first, second):
+        assert offline.check(record) == []
+        assert on_chain.check(record, facts_of_honest(record)) == []
+
+
+def without_hospital(record: RoundRecord) -> RoundRecord:
+    return replace(record, hospitals={h: part for h, part in record.hospitals.items() if h != 4})
+
+
+def test_a_hospital_that_is_left_out_of_the_bundle_is_missed(first):
+    facts = facts_of_honest(first)
+    findings = RoundChecker().check(without_hospital(first), facts)
+    assert any("hospitals with a ready list" in finding.subject for finding in findings)
+
+
+def stolen_signatures(record: RoundRecord) -> RoundRecord:
+    return with_cohort(record, 1, 0, signatures={})
+
+
+def swapped_signatures(record: RoundRecord) -> RoundRecord:
+    signatures = record.hospitals[1].cohorts[0].signatures
+    owners = list(signatures)
+    turned = dict(zip(owners, [signatures[a] for a in owners[1:] + owners[:1]], strict=True))
+    return with_cohort(record, 1, 0, signatures=turned)
+
+
+def other_run(record: RoundRecord) -> RoundRecord:
+    return replace(record, run="another run")
+
+
+def survivor_that_never_masked(record: RoundRecord) -> RoundRecord:
+    cohort = record.hospitals[1].cohorts[0]
+    missing = sorted(set(cohort.members) - set(cohort.survivors)) or [bytes(20)]
+    survivors = tuple(sorted((*cohort.survivors, missing[0])))
+    return with_cohort(record, 1, 0, survivors=survivors)
+
+
+def same_index_twice(record: RoundRecord) -> RoundRecord:
+    return with_cohort(record, 1, 1, cohort=0)
+
+
+def hidden_failure(record: RoundRecord) -> RoundRecord:
+    return with_cohort(record, 1, 0, total=None, survivors=(), failure="", rows=10**9)
+
+
+def unbounded_sum(record: RoundRecord) -> RoundRecord:
+    return with_cohort(record, 1, 0, total=np.full(record.spec.dim, 1 << 60))
+
+
+def device_at_two_hospitals(record: RoundRecord) -> RoundRecord:
+    line = record.hospitals[2].ready[0]
+    return with_part(record, 1, ready=(*record.hospitals[1].ready, line))
+
+
+def invented_device(record: RoundRecord) -> RoundRecord:
+    line = replace(record.hospitals[1].ready[0], address=b"\x07" * 20)
+    return with_part(record, 1, ready=(*record.hospitals[1].ready, line))
+
+
+def forged_roster(record: RoundRecord) -> RoundRecord:
+    return with_part(record, 1, advertisements=record.hospitals[1].advertisements[:-1])
+
+
+def no_receipts(record: RoundRecord) -> RoundRecord:
+    return with_part(record, 1, receipts={})
+
+
+def beyond_cap(record: RoundRecord) -> RoundRecord:
+    first, *rest = record.hospitals[1].contributions
+    return with_part(record, 1, contributions=(replace(first, volume=9_999), *rest))
+
+
+def unvalued_cohort(record: RoundRecord) -> RoundRecord:
+    said = record.validators[2]
+    kept = {key: value for key, value in said.utilities.items() if key != CohortKey(1, 0)}
+    return replace(record, validators={**record.validators, 2: replace(said, utilities=kept)})
+
+
+LIES: dict[str, tuple[Callable[[RoundRecord], RoundRecord], str]] = {
+    "signatures stripped": (stolen_signatures, "participation"),
+    "signatures swapped": (swapped_signatures, "participation"),
+    "another run": (other_run, "record"),
+    "a survivor that never masked": (survivor_that_never_masked, "cohort"),
+    "one cohort counted twice": (same_index_twice, "draw"),
+    "a cohort declared failed": (hidden_failure, "cohort"),
+    "a sum beyond all clips": (unbounded_sum, "cohort"),
+    "a device at two hospitals": (device_at_two_hospitals, "draw"),
+    "an invented device": (invented_device, "draw"),
+    "a roster cut short": (forged_roster, "participation"),
+    "receipts withheld": (no_receipts, "receipts"),
+    "a score above its cap": (beyond_cap, "leaves"),
+    "a cohort not valued": (unvalued_cohort, "utilities"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_found_even_where_the_ledger_was_told_the_same(first, lie):
+    tell, check = LIES[lie]
+    told = tell(first)
+    findings = RoundChecker().check(told)
+    assert check in {finding.check for finding in findings}, findings
+    try:
+        facts = facts_of_honest(told)
+    except Exception:
+        return
+    assert check in {finding.check for finding in RoundChecker().check(told, facts)}
+
+
+def test_the_spec_of_a_run_does_not_change_from_round_to_round(first, second):
+    checker = RoundChecker()
+    assert checker.check(first) == []
+    loosened = replace(second, spec=replace(second.spec, clip_norm=second.spec.clip_norm / 2))
+    assert any("the same in all rounds" in finding.subject for finding in checker.check(loosened))
+
+
+def test_cohorts_below_the_ledgers_k_min_are_found(first):
+    facts = replace(facts_of_honest(first), k_min=first.spec.k_min + 1)
+    assert any("k_min" in finding.subject for finding in RoundChecker().check(first, facts))
+
+
+def test_a_hospitals_digest_covers_its_sums(first):
+    cohort = first.hospitals[1].cohorts[0]
+    negated = with_cohort(first, 1, 0, total=-cohort.total)
+    assert isinstance(negated.hospitals[1], HospitalRecord)
+    assert negated.hospitals[1].digest != first.hospitals[1].digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda files: files.update({"medical-records.csv": b"name,diagnosis\n"}),
+        lambda files: files.update({"round.json": files["round.json"] + b"\n"}),
+        lambda files: files.update({"hospital-1.json": files["hospital-1.json"].replace(b'{"', b'{ "', 1)}),
+    ],
+    ids=["a file besides", "a line break", "a space"],
+)
+def test_files_have_one_form_only(folder, change):
+    files = files_of(folder, 1)
+    RoundRecord.from_files(files).require_own_form(files)
+    change(files)
+    with pytest.raises(BundleError, match="form"):
+        RoundRecord.from_files(files).require_own_form(files)
+
+
+@pytest.mark.parametrize("junk", [b"[" * 200_000, b"\xff\xfe", b"{}", b"null", b'{"run": NaN}', b""])
+@pytest.mark.parametrize("name", ["round.json", "hospital-2.json", "tensors.safetensors"])
+def test_junk_in_a_file_is_an_error_that_names_it(folder, name, junk):
+    files = {**files_of(folder, 1), name: junk}
+    with pytest.raises(BundleError, match=r"malformed|lacks"):
+        RoundRecord.from_files(files)
+
+
+def test_no_altered_byte_goes_unnoticed_or_crashes_the_checker(folder):
+    honest = files_of(folder, 1)
+    chance = random.Random(3)
+    names = sorted(name for name in honest if name != MANIFEST)
+    for _ in range(400):
+        files, name = dict(honest), chance.choice(names)
+        data = bytearray(files[name])
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        files[name] = bytes(data)
+        if files == honest:
+            continue
+        try:
+            record = RoundRecord.from_files(files)
+            record.require_own_form(files)
+        except BundleError:
+            continue
+        # What is left changed a value without changing the form: what the checker cannot recompute (salts, receipts,
+        # the run's name) is bound by the digests on the ledger.
+        findings = RoundChecker().check(record, facts_of_honest(RoundRecord.from_files(honest)))
+        assert findings, name
