@@ -26,7 +26,7 @@ SOLC_VERSION: Final = "0.8.36"
 """The compiler that every artifact comes from."""
 
 SETTINGS: Final[Mapping[str, Any]] = {
-    "optimizer": {"enabled": True, "runs": 10_000},
+    "optimizer": {"enabled": True, "runs": 200},
     "viaIR": True,
     "evmVersion": "prague",
     "metadata": {"bytecodeHash": "none"},

@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {RewardRule} from "./interfaces/ILedgerTypes.sol";
+import {PackedRule} from "./libraries/RulePacking.sol";
 import {EntryDisputes} from "./ledger/EntryDisputes.sol";
 import {LedgerBase} from "./ledger/LedgerBase.sol";
 import {LedgerViews} from "./ledger/LedgerViews.sol";
@@ -29,7 +30,7 @@ contract ContributionLedger is Settlement, EntryDisputes, LedgerViews, RuleBook 
     }
 
     /// @inheritdoc LedgerViews
-    function _packedRule(uint256 ruleId) internal view override(Settlement, LedgerViews) returns (uint256) {
+    function _packedRule(uint256 ruleId) internal view override(Settlement, LedgerViews) returns (PackedRule) {
         return _packedRules[ruleId];
     }
 }

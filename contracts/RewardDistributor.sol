@@ -5,11 +5,11 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IContributionLedger} from "./interfaces/IContributionLedger.sol";
-import {ILedgerTypes, RewardRule} from "./interfaces/ILedgerTypes.sol";
+import {ILedgerTypes} from "./interfaces/ILedgerTypes.sol";
 import {IParticipationToken} from "./interfaces/IParticipationToken.sol";
 import {IRewardDistributor, Leaf} from "./interfaces/IRewardDistributor.sol";
 import {RewardMath} from "./libraries/RewardMath.sol";
-import {RulePacking} from "./libraries/RulePacking.sol";
+import {PackedRule} from "./libraries/RulePacking.sol";
 import {SumTree} from "./libraries/SumTree.sol";
 
 /// @title RewardDistributor
@@ -75,14 +75,24 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         if (hospital == 0 || _CONSORTIUM.hospitalIdOf(msg.sender) != hospital) {
             revert NotHospitalAccount(hospital, msg.sender);
         }
+        uint64 open = 0;
         for (uint256 i = 0; i < rounds.length; ++i) {
+            open = _requireOpen(rounds[i], open);
             total += _settleTreasury(rounds[i], hospital);
         }
         if (total != 0) token.mint(msg.sender, total);
     }
 
     /// @inheritdoc IRewardDistributor
-    function isClaimed(uint64 round, uint16 hospital, uint32 slot) external view returns (bool) {
+    function quote(Claim calldata c) external view returns (uint256 amount) {
+        _requireOpen(c.round, 0);
+        if (!isClaimed(c.round, c.hospital, c.leaf.slot)) {
+            (, amount) = _payout(c, c.round, c.hospital, c.leaf.slot);
+        }
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function isClaimed(uint64 round, uint16 hospital, uint32 slot) public view returns (bool) {
         return _claimed[_slotKey(hospital, round >> 8, slot)] & _roundBit(round) != 0;
     }
 
@@ -119,56 +129,65 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
 
     /// @dev Mark every claim, then mint once.
     function _payAll(Claim[] calldata claims, address payee) private returns (uint256 total) {
-        uint256 packedRule;
-        RewardRule memory rule;
+        uint64 open = 0;
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata c = claims[i];
-            if (c.leaf.payee != payee) revert NotPayee(payee, c.leaf.payee);
-            ILedgerTypes.ClaimTerms memory terms = _terms(c.round, c.hospital);
-            if (terms.held) {
-                emit ClaimSkipped(c.round, c.hospital, c.leaf.slot);
-                continue;
-            }
-            if (terms.packedRule != packedRule) {
-                packedRule = terms.packedRule;
-                rule = RulePacking.unpack(packedRule);
-            }
-            total += _settleLeaf(c, terms, rule);
+            uint64 round = c.round;
+            open = _requireOpen(round, open);
+            total += _settleLeaf(c, round, payee);
         }
         if (total != 0) token.mint(payee, total);
     }
 
-    /// @dev Check one claim and mark it paid.
-    function _settleLeaf(Claim calldata c, ILedgerTypes.ClaimTerms memory terms, RewardRule memory rule)
-        private
-        returns (uint256 amount)
-    {
-        Leaf calldata leaf = c.leaf;
-        _checkLeaf(leaf, rule);
-        uint256 weight =
-            RewardMath.weight(rule, terms.deviceQualityScored, leaf.volume, leaf.quality, leaf.compute);
-        (bytes32 root, uint256 sums) = SumTree.climb(
-            SumTree.leafHash(address(ledger), c.round, c.hospital, leaf),
-            SumTree.packLanes(1, leaf.volume, leaf.compute, 0, weight),
-            leaf.slot,
-            c.siblings
-        );
-        if (root != terms.root) revert InvalidProof(c.round, c.hospital, leaf.slot);
+    /// @dev Reverts unless the round's challenge window is over; if that of round `open` is, so are those before it.
+    /// @return The later of the two rounds.
+    function _requireOpen(uint64 round, uint64 open) private view returns (uint64) {
+        if (round <= open) return open;
+        uint64 claimableAt = ledger.claimableAt(round);
+        if (claimableAt == 0) revert NotClosed(round);
+        if (block.timestamp < claimableAt) revert WindowOpen(round, claimableAt);
+        return round;
+    }
 
-        uint256 key = _slotKey(c.hospital, c.round >> 8, leaf.slot);
+    /// @dev Check one claim and mark it paid.
+    function _settleLeaf(Claim calldata c, uint64 round, address payee) private returns (uint256 amount) {
+        uint16 hospital = c.hospital;
+        uint32 slot = c.leaf.slot;
+        if (c.leaf.payee != payee) revert NotPayee(payee, c.leaf.payee);
+        uint256 key = _slotKey(hospital, round >> 8, slot);
         uint256 word = _claimed[key];
-        uint256 bit = _roundBit(c.round);
-        if (word & bit != 0) revert AlreadyClaimed(c.round, c.hospital, leaf.slot);
-        _claimed[key] = word | bit;
-        amount = RewardMath.devicePayout(
-            terms.allocation, rule.operatorBps, weight, uint64(sums >> 128), uint64(sums >> 192)
-        );
-        emit Claimed(c.round, c.hospital, leaf.slot, leaf.payee, amount);
+        if (word & _roundBit(round) != 0) revert AlreadyClaimed(round, hospital, slot);
+        bool payable_;
+        (payable_, amount) = _payout(c, round, hospital, slot);
+        if (payable_) {
+            _claimed[key] = word | _roundBit(round);
+            emit Claimed(round, hospital, slot, payee, amount);
+        } else {
+            emit ClaimSkipped(round, hospital, slot);
+        }
+    }
+
+    /// @dev What a claim is worth, if its proof holds; and whether there is anything to be had now.
+    function _payout(Claim calldata c, uint64 round, uint16 hospital, uint32 slot)
+        private
+        view
+        returns (bool payable_, uint256 amount)
+    {
+        bool qualityScored;
+        bytes32 root;
+        PackedRule rule;
+        (payable_, qualityScored, root, amount, rule) = _basis(round, hospital);
+        if (!payable_) return (false, 0);
+        (uint256 weight, uint256 lanes) = _weigh(c.leaf, slot, rule, qualityScored);
+        bytes32 top = SumTree.leafHash(address(ledger), round, hospital, c.leaf);
+        (top, lanes) = SumTree.climb(top, lanes, slot, c.siblings);
+        if (top != root) revert InvalidProof(round, hospital, slot);
+        amount = RewardMath.devicePayout(amount, rule.operatorBps(), weight, uint64(lanes >> 128), lanes >> 192);
     }
 
     function _settleTreasury(uint64 round, uint16 hospital) private returns (uint256 amount) {
-        ILedgerTypes.ClaimTerms memory terms = _terms(round, hospital);
-        if (terms.held) {
+        (bool payable_,,, uint256 allocation, PackedRule rule) = _basis(round, hospital);
+        if (!payable_) {
             emit TreasurySkipped(round, hospital);
             return 0;
         }
@@ -177,27 +196,40 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         if (word & _roundBit(round) != 0) revert TreasuryAlreadyClaimed(round, hospital);
         _treasuryClaimed[key] = word | _roundBit(round);
         (uint64 treasury, uint64 device) = ledger.entryWeights(round, hospital);
-        uint256 operatorBps = RulePacking.unpack(terms.packedRule).operatorBps;
-        amount = RewardMath.treasuryPayout(terms.allocation, operatorBps, treasury, device);
+        amount = RewardMath.treasuryPayout(allocation, rule.operatorBps(), treasury, device);
         emit TreasuryClaimed(round, hospital, msg.sender, amount);
     }
 
-    /// @dev The terms of a claim; reverts unless the round is open to claims.
-    function _terms(uint64 round, uint16 hospital) private view returns (ILedgerTypes.ClaimTerms memory terms) {
-        terms = ledger.claimTerms(round, hospital);
-        if (!terms.closed) revert NotClosed(round);
-        if (!terms.paid) revert NotPaid(round);
-        if (block.timestamp < terms.claimableAt) revert WindowOpen(round, terms.claimableAt);
+    /// @dev What a claim is based on. Reverts if the round pays nobody; not payable if it does not pay this hospital, be
+    /// it for good or for now.
+    function _basis(uint64 round, uint16 hospital)
+        private
+        view
+        returns (bool payable_, bool qualityScored, bytes32 root, uint256 allocation, PackedRule rule)
+    {
+        ILedgerTypes.Standing standing;
+        (standing, qualityScored, root, allocation, rule) = ledger.claimBasis(round, hospital);
+        if (standing == ILedgerTypes.Standing.Unpaid) revert NotPaid(round);
+        payable_ = standing == ILedgerTypes.Standing.Payable;
     }
 
-    /// @dev A real leaf, within the caps of its class.
-    function _checkLeaf(Leaf calldata leaf, RewardRule memory rule) private pure {
-        if (leaf.slot & 1 != 0) revert OddSlot(leaf.slot);
-        uint8 deviceClass = leaf.deviceClass;
-        if (deviceClass > 3) revert UnknownDeviceClass(deviceClass);
-        _checkScore(leaf.slot, leaf.volume, rule.volumeCap[deviceClass]);
-        _checkScore(leaf.slot, leaf.compute, rule.computeCap[deviceClass]);
-        _checkScore(leaf.slot, leaf.quality, RewardMath.FULL);
+    /// @dev The weight and the lanes of a real leaf, within the caps of its class.
+    function _weigh(Leaf calldata leaf, uint32 slot, PackedRule rule, bool qualityScored)
+        private
+        pure
+        returns (uint256 weight, uint256 lanes)
+    {
+        if (slot & 1 != 0) revert OddSlot(slot);
+        uint256 deviceClass = leaf.deviceClass;
+        if (deviceClass > 3) revert UnknownDeviceClass(uint8(deviceClass));
+        uint16 volume = leaf.volume;
+        uint16 quality = leaf.quality;
+        uint16 compute = leaf.compute;
+        _checkScore(slot, volume, rule.volumeCap(deviceClass));
+        _checkScore(slot, compute, rule.computeCap(deviceClass));
+        _checkScore(slot, quality, RewardMath.FULL);
+        weight = RewardMath.weight(rule, qualityScored, volume, quality, compute);
+        lanes = SumTree.packLanes(1, volume, compute, 0, weight);
     }
 
     function _checkScore(uint32 slot, uint256 score, uint256 cap) private pure {

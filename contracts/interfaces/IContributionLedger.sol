@@ -5,6 +5,7 @@ import {IConsortium} from "./IConsortium.sol";
 import {ILedgerErrors} from "./ILedgerErrors.sol";
 import {ILedgerEvents} from "./ILedgerEvents.sol";
 import {Node, RewardRule} from "./ILedgerTypes.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
 
 /// @title IContributionLedger
 /// @notice The record of the rounds: who took part, how the others scored it, what its devices' contributions sum to,
@@ -116,8 +117,27 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     function round(uint64 round_) external view returns (RoundView memory);
     /// @notice A hospital's part in a round.
     function entry(uint64 round_, uint16 hospital) external view returns (EntryView memory);
-    /// @notice What a claim on a hospital's entry needs to know.
-    function claimTerms(uint64 round_, uint16 hospital) external view returns (ClaimTerms memory);
+    /// @notice From when a round can be claimed (unix seconds); 0 before it is closed. Later rounds are never claimable
+    /// earlier.
+    function claimableAt(uint64 round_) external view returns (uint64);
+    /// @notice What a claim on a hospital's entry is based on, once the round is claimable.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
+    /// @return standing Whether the entry can be paid; the rest is zero unless it is held or payable.
+    /// @return deviceQualityScored Whether devices' quality counts in this round.
+    /// @return root Root of the hospital's tree.
+    /// @return allocation What the entry was allocated.
+    /// @return packedRule The round's reward rule: its sixteen numbers, 16 bits each, from the lowest.
+    function claimBasis(uint64 round_, uint16 hospital)
+        external
+        view
+        returns (
+            Standing standing,
+            bool deviceQualityScored,
+            bytes32 root,
+            uint256 allocation,
+            PackedRule packedRule
+        );
     /// @notice The weights of the two payee lanes of an entry.
     function entryWeights(uint64 round_, uint16 hospital) external view returns (uint64 treasury, uint64 device);
     /// @notice Whether a hospital has acted in a phase of a round.

@@ -64,7 +64,7 @@ interface ILedgerTypes {
     }
 
     /// @notice What is fixed at deployment. Durations are seconds and may be zero on chain ids 31337 and 1337 only.
-    /// @param maxSupply Upper bound of everything ever allocated, in the token's smallest unit; below 2^112.
+    /// @param maxSupply Upper bound of everything ever allocated, in the token's smallest unit; below 2^96.
     /// @param initialEmission Base emission of round 1.
     /// @param emissionDecayBps Each round's base emission is the previous one's times this over 10,000.
     /// @param bonusPerPoint Bonus for each point (of 10,000) by which the median model score beats the best so far.
@@ -169,24 +169,14 @@ interface ILedgerTypes {
         uint256 allocation;
     }
 
-    /// @notice What a claim needs to know.
-    /// @param closed Whether the round is closed.
-    /// @param paid Whether it closed with an accepted digest.
-    /// @param held Whether the entry is frozen or voided, so that nothing is paid now.
-    /// @param deviceQualityScored Whether devices' quality counts in this round.
-    /// @param claimableAt From when it can be claimed (unix seconds).
-    /// @param root Root of the hospital's tree; zero without an entry.
-    /// @param allocation What the hospital's entry was allocated.
-    /// @param packedRule The round's reward rule, packed as RulePacking does.
-    struct ClaimTerms {
-        bool closed;
-        bool paid;
-        bool held;
-        bool deviceQualityScored;
-        uint64 claimableAt;
-        bytes32 root;
-        uint256 allocation;
-        uint256 packedRule;
+    /// @notice Whether a hospital's entry can be paid: its round is not closed, or closed unpaid, or the entry is missing
+    /// or forfeited, or a dispute holds it back or has voided it, or it can be (once the challenge window is over).
+    enum Standing {
+        NotClosed,
+        Unpaid,
+        NotAllocated,
+        Held,
+        Payable
     }
 
     /// @notice A hospital's keys and noise seed of one epoch (256 rounds).

@@ -65,9 +65,9 @@ interface IRewardDistributor {
     );
     /// @notice A hospital's treasury was paid for a round: operator's share and the leaves without a payee.
     event TreasuryClaimed(uint64 indexed round, uint16 indexed hospital, address indexed account, uint256 amount);
-    /// @notice A claim was passed over because the entry is frozen or voided; a frozen one can be claimed later.
+    /// @notice A claim was passed over: the entry is frozen (it can be claimed later), voided, missing or forfeited.
     event ClaimSkipped(uint64 indexed round, uint16 indexed hospital, uint32 slot);
-    /// @notice A treasury claim was passed over because the entry is frozen or voided.
+    /// @notice A treasury claim was passed over: the entry is frozen (later it can be claimed), voided, missing or forfeited.
     event TreasurySkipped(uint64 indexed round, uint16 indexed hospital);
 
     /// @notice Claims are paused.
@@ -105,7 +105,8 @@ interface IRewardDistributor {
     /// @notice The ledger or the token given to the constructor is zero.
     error ZeroAddress();
 
-    /// @notice Claim leaves that pay the caller. One bad claim reverts all; frozen or voided entries are passed over.
+    /// @notice Claim leaves that pay the caller. One bad claim reverts all; entries that pay nothing now are passed over.
+    /// The latest round first is the cheapest order.
     /// @param claims The leaves.
     /// @return total What was minted.
     function claim(Claim[] calldata claims) external returns (uint256 total);
@@ -132,6 +133,10 @@ interface IRewardDistributor {
     function ledger() external view returns (IContributionLedger);
     /// @notice What is minted.
     function token() external view returns (IParticipationToken);
+    /// @notice What a claim would pay now: 0 if the entry pays nothing now or the leaf was paid. Reverts like `claim`,
+    /// but for the payee and the pause.
+    /// @param c The claim.
+    function quote(Claim calldata c) external view returns (uint256 amount);
     /// @notice Whether a leaf was paid.
     function isClaimed(uint64 round, uint16 hospital, uint32 slot) external view returns (bool);
     /// @notice Whether the treasury was paid for a round.

@@ -29,6 +29,8 @@ abstract contract EntryDisputes is LedgerBase {
         }
 
         _rounds[round_].outcome |= bit;
+        uint128 result = _results[round_][hospital - 1];
+        if (result != 0) _results[round_][hospital - 1] = result | RoundWords.HELD;
         uint256 until = block.timestamp + _MAX_FREEZE_SECONDS;
         _releasableAt[_key(round_, hospital)] = until;
         emit EntryFrozen(round_, hospital, uint64(until));
@@ -42,6 +44,7 @@ abstract contract EntryDisputes is LedgerBase {
             if (block.timestamp < until) revert FreezeRunning(round_, hospital, uint64(until));
         }
         _rounds[round_].outcome ^= bit;
+        _results[round_][hospital - 1] &= ~RoundWords.HELD;
         emit EntryReleased(round_, hospital);
     }
 
@@ -50,8 +53,8 @@ abstract contract EntryDisputes is LedgerBase {
         uint256 bit = _frozenBit(round_, hospital);
         _rounds[round_].outcome ^= bit | (bit << 64);
         uint128 result = _results[round_][hospital - 1];
-        uint112 amount = uint112(result);
-        _results[round_][hospital - 1] = result - amount;
+        uint96 amount = RoundWords.allocationOf(result);
+        _results[round_][hospital - 1] = result - amount; // the rest of it stays, held for good
         totalAllocated -= amount;
         emit EntryVoided(round_, hospital, amount);
     }

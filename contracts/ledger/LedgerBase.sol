@@ -57,7 +57,7 @@ abstract contract LedgerBase is IContributionLedger {
     uint256 internal _emission;
     mapping(uint256 round => Round) internal _rounds;
     mapping(uint256 key => Entry) internal _entries;
-    /// @dev Allocation (112 bits) and, above it, quality (16 bits) of hospital `id` at index `id - 1`.
+    /// @dev RoundWords' results, that of hospital `id` at index `id - 1`.
     mapping(uint256 round => uint128[64]) internal _results;
     mapping(uint256 round => mapping(bytes32 digest => uint256)) internal _attestations;
     /// @dev Working space of the open round, used anew in each: the commitment, then the revealed words with the
@@ -71,7 +71,7 @@ abstract contract LedgerBase is IContributionLedger {
 
     constructor(IConsortium consortium_, Params memory p) {
         if (address(consortium_) == address(0)) revert InvalidParameter("consortium");
-        if (p.maxSupply == 0 || p.maxSupply > type(uint112).max) revert InvalidParameter("maxSupply");
+        if (p.maxSupply == 0 || p.maxSupply > type(uint96).max) revert InvalidParameter("maxSupply");
         if (p.initialEmission > p.maxSupply) revert InvalidParameter("initialEmission");
         if (p.emissionDecayBps > 10_000) revert InvalidParameter("emissionDecayBps");
         if (p.bonusPerPoint > p.maxSupply) revert InvalidParameter("bonusPerPoint");

@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
 import {Lanes} from "../interfaces/ILedgerTypes.sol";
 import {RewardMath} from "../libraries/RewardMath.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
 import {RoundWords} from "../libraries/RoundWords.sol";
 import {ScorePacking} from "../libraries/ScorePacking.sol";
 import {LedgerBase} from "./LedgerBase.sol";
@@ -52,7 +53,7 @@ abstract contract LedgerViews is LedgerBase {
         v.phaseDeadline = uint64(head.deadline);
         v.openedAt = uint64(outcome.openedAt);
         v.closedAt = uint64(outcome.closedAt);
-        v.claimableAt = _claimableAt(outcome);
+        v.claimableAt = claimableAt(round_);
         v.budget = opening.budget;
         v.acceptedDigest = r.acceptedDigest;
         v.rhoMicro = uint64(opening.rhoMicro);
@@ -77,23 +78,40 @@ abstract contract LedgerViews is LedgerBase {
         v.frozen = r.outcome & bit != 0;
         v.voided = (r.outcome >> 64) & bit != 0;
         uint128 result = _results[round_][hospital - 1];
-        v.allocation = uint112(result);
-        v.quality = uint16(result >> 112);
+        v.allocation = RoundWords.allocationOf(result);
+        v.quality = uint16(RoundWords.qualityOf(result));
     }
 
     /// @inheritdoc IContributionLedger
-    function claimTerms(uint64 round_, uint16 hospital) external view returns (ClaimTerms memory terms) {
-        uint256 bit = RoundWords.bitOf(hospital);
-        RoundWords.Outcome memory outcome = RoundWords.unpackOutcome(_rounds[round_].outcome);
-        terms.closed = outcome.closedAt != 0;
-        terms.paid = outcome.paid;
-        terms.claimableAt = _claimableAt(outcome);
-        if (bit == 0) return terms;
-        terms.held = (outcome.frozen | outcome.voided) & bit != 0;
-        terms.deviceQualityScored = outcome.deviceQualityScored;
-        terms.root = _entries[_key(round_, hospital)].root;
-        terms.allocation = uint112(_results[round_][hospital - 1]);
-        terms.packedRule = _packedRule(outcome.ruleId);
+    function claimableAt(uint64 round_) public view returns (uint64) {
+        uint256 closedAt = RoundWords.closedAtOf(_rounds[round_].outcome);
+        return closedAt == 0 ? 0 : uint64(closedAt + _CHALLENGE_SECONDS);
+    }
+
+    /// @inheritdoc IContributionLedger
+    function claimBasis(uint64 round_, uint16 hospital)
+        external
+        view
+        returns (
+            Standing standing,
+            bool deviceQualityScored,
+            bytes32 root,
+            uint256 allocation,
+            PackedRule packedRule
+        )
+    {
+        uint128 result = RoundWords.bitOf(hospital) == 0 ? 0 : _results[round_][hospital - 1];
+        if (result == 0) {
+            uint256 outcome = _rounds[round_].outcome;
+            if (RoundWords.closedAtOf(outcome) == 0) standing = Standing.NotClosed;
+            else standing = RoundWords.paidOf(outcome) ? Standing.NotAllocated : Standing.Unpaid;
+        } else {
+            standing = result & RoundWords.HELD == 0 ? Standing.Payable : Standing.Held;
+            deviceQualityScored = RoundWords.deviceQualityScoredOf(result);
+            root = _entries[_key(round_, hospital)].root;
+            allocation = RoundWords.allocationOf(result);
+            packedRule = _packedRule(RoundWords.ruleIdOf(result));
+        }
     }
 
     /// @inheritdoc IContributionLedger
@@ -144,7 +162,7 @@ abstract contract LedgerViews is LedgerBase {
     }
 
     /// @dev The rule of that id, packed.
-    function _packedRule(uint256 ruleId) internal view virtual returns (uint256);
+    function _packedRule(uint256 ruleId) internal view virtual returns (PackedRule);
 
     /// @dev Who acted in a phase, be it present or past.
     function _actedIn(uint256 round_, Phase phase) private view returns (uint256) {
@@ -157,10 +175,6 @@ abstract contract LedgerViews is LedgerBase {
         if (phase == Phase.Reveal) return uint64(sets >> 128);
         if (phase == Phase.Entry) return sets >> 192;
         return 0;
-    }
-
-    function _claimableAt(RoundWords.Outcome memory outcome) private view returns (uint64) {
-        return outcome.closedAt == 0 ? 0 : uint64(outcome.closedAt + _CHALLENGE_SECONDS);
     }
 
     function _unpackLanes(uint256 packed) private pure returns (Lanes memory) {

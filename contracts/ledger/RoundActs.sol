@@ -89,7 +89,7 @@ abstract contract RoundActs is RoundClock {
     function _idleOpener(uint256 last) private view returns (uint16 id) {
         id = consortium.activeHospitalOf(msg.sender);
         if (id == 0) revert NotCoordinator(msg.sender);
-        uint256 since = last == 0 ? _DEPLOYED_AT : RoundWords.unpackOutcome(_rounds[last].outcome).closedAt;
+        uint256 since = last == 0 ? _DEPLOYED_AT : RoundWords.closedAtOf(_rounds[last].outcome);
         uint256 until = since + _IDLE_SECONDS;
         if (block.timestamp < until) revert IdlePeriodRunning(uint64(until));
     }

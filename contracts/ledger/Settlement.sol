@@ -2,10 +2,9 @@
 pragma solidity 0.8.36;
 
 import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
-import {RewardRule} from "../interfaces/ILedgerTypes.sol";
 import {RewardMath} from "../libraries/RewardMath.sol";
 import {RoundWords} from "../libraries/RoundWords.sol";
-import {RulePacking} from "../libraries/RulePacking.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
 import {ScoreBoard} from "../libraries/ScoreBoard.sol";
 import {ScorePacking} from "../libraries/ScorePacking.sol";
 import {Contributions} from "./Contributions.sol";
@@ -38,9 +37,7 @@ abstract contract Settlement is Contributions {
         RoundWords.Emission memory emission = RoundWords.unpackEmission(_emission);
         RoundWords.Outcome memory outcome = RoundWords.unpackOutcome(r.outcome);
         outcome.closedAt = block.timestamp;
-        outcome.ruleId = head.ruleId;
         outcome.paid = accepted != 0;
-        outcome.deviceQualityScored = RewardMath.deviceQualityScored(uint8(head.profile));
 
         Pot memory pot;
         if (outcome.paid) {
@@ -63,7 +60,7 @@ abstract contract Settlement is Contributions {
     }
 
     /// @dev The rule of that id, packed.
-    function _packedRule(uint256 ruleId) internal view virtual returns (uint256);
+    function _packedRule(uint256 ruleId) internal view virtual returns (PackedRule);
 
     function _pay(
         uint64 round_,
@@ -90,8 +87,8 @@ abstract contract Settlement is Contributions {
             pot.volume += uint48(sums >> 32);
             pot.compute += uint48(sums >> 80);
         }
-        bool scored = RewardMath.hospitalQualityScored(uint8(head.profile));
-        _allocate(round_, head.ruleId, scored, pot, lanes, _qualities(board, scored, head.hospitals, uint64(_rounds[round_].opening)));
+        uint256[] memory qualities = _qualities(board, head, uint64(_rounds[round_].opening));
+        _allocate(round_, head, pot, lanes, qualities, outcome.frozen);
         uint256 lost = (sets >> 192) & ~pot.counted;
         for (uint256 id = 1; lost != 0; ++id) {
             if (lost & 1 == 1) emit Forfeited(round_, uint16(id));
@@ -99,35 +96,45 @@ abstract contract Settlement is Contributions {
         }
     }
 
-    /// @dev Write each counted hospital's allocation.
+    /// @dev Write each counted hospital's result.
     function _allocate(
         uint64 round_,
-        uint256 ruleId,
-        bool scored,
+        RoundWords.Head memory head,
         Pot memory pot,
         uint256[] memory lanes,
-        uint256[] memory qualities
+        uint256[] memory qualities,
+        uint256 frozen
     ) private {
-        RewardRule memory rule_ = RulePacking.unpack(_packedRule(ruleId));
+        PackedRule rule_ = _packedRule(head.ruleId);
+        bool scored = RewardMath.hospitalQualityScored(head.profile);
+        RoundWords.Result memory result;
+        result.ruleId = head.ruleId;
+        result.deviceQualityScored = RewardMath.deviceQualityScored(head.profile);
         uint256[4] memory capacities = consortium.capacityWords();
         uint128[64] storage results = _results[round_];
         for (uint256 i = 0; i < lanes.length; ++i) {
             if ((pot.counted >> i) & 1 == 0) continue;
-            uint256 sums = lanes[i];
-            uint256 share = RewardMath.shareE18(
-                rule_,
-                uint16(capacities[i >> 4] >> (16 * (i & 15))),
-                uint48(sums >> 32),
-                pot.volume,
-                uint48(sums >> 80),
-                pot.compute
-            );
+            uint256 share = _share(rule_, uint16(capacities[i >> 4] >> (16 * (i & 15))), lanes[i], pot);
             uint256 quality = qualities[i];
-            uint256 amount = RewardMath.hospitalAllocation(pot.budget, share, quality, rule_.hospitalGate, scored);
+            uint256 amount = RewardMath.hospitalAllocation(pot.budget, share, quality, rule_.hospitalGate(), scored);
             pot.allocated += amount;
-            results[i] = uint128(amount | (quality << 112));
+            result.allocation = amount;
+            result.quality = quality;
+            result.held = (frozen >> i) & 1 == 1;
+            results[i] = RoundWords.pack(result);
             emit Allocated(round_, uint16(i + 1), uint16(quality), share, amount);
         }
+    }
+
+    /// @dev A hospital's share, of 1e18.
+    function _share(PackedRule rule_, uint256 capacityBps, uint256 sums, Pot memory pot)
+        private
+        pure
+        returns (uint256)
+    {
+        return RewardMath.shareE18(
+            rule_, capacityBps, uint48(sums >> 32), pot.volume, uint48(sums >> 80), pot.compute
+        );
     }
 
     /// @dev The bonus for the median model score; keeps the median as the best so far if it is.
@@ -147,10 +154,12 @@ abstract contract Settlement is Contributions {
 
     /// @dev Each hospital's quality: the lower median of at least two scores by others, else the last one accepted.
     /// Where quality is not scored, full marks, and the last ones stay.
-    function _qualities(ScoreBoard.Board memory board, bool scored, uint256 hospitals, uint256 active)
+    function _qualities(ScoreBoard.Board memory board, RoundWords.Head memory head, uint256 active)
         private
         returns (uint256[] memory qualities)
     {
+        uint256 hospitals = head.hospitals;
+        bool scored = RewardMath.hospitalQualityScored(head.profile);
         qualities = new uint256[](hospitals);
         uint256 word = 0; // last qualities of 18 hospitals
         for (uint256 i = 0; i < hospitals; ++i) {

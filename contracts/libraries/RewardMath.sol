@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
-import {RewardRule} from "../interfaces/ILedgerTypes.sol";
+import {PackedRule} from "./RulePacking.sol";
 
 /// @title RewardMath
 /// @notice The reward rule: one pure function for each step, floor division throughout. Mirrored in Python.
@@ -17,37 +17,40 @@ library RewardMath {
     uint256 private constant BPS_E18 = 1e14;
 
     /// @notice Whether the quality of devices counts: only where sums of cohorts are seen.
-    function deviceQualityScored(uint8 profile) internal pure returns (bool) {
+    function deviceQualityScored(uint256 profile) internal pure returns (bool) {
         return profile == 0;
     }
 
     /// @notice Whether the quality of hospitals counts: wherever a hospital's sum is seen.
-    function hospitalQualityScored(uint8 profile) internal pure returns (bool) {
+    function hospitalQualityScored(uint256 profile) internal pure returns (bool) {
         return profile < 2;
     }
 
     /// @notice A device's weight. Below the gate it weighs nothing, whatever its volume.
-    function weight(RewardRule memory rule, bool qualityScored, uint256 volume, uint256 quality, uint256 compute)
+    function weight(PackedRule rule, bool qualityScored, uint16 volume, uint16 quality, uint16 compute)
         internal
         pure
         returns (uint256)
     {
-        if (!qualityScored) quality = FULL;
-        else if (quality < rule.deviceGate) return 0;
-        return rule.wVolume * volume + rule.wQuality * quality + rule.wCompute * compute;
+        uint256 counted = qualityScored ? quality : FULL;
+        if (qualityScored && counted < rule.deviceGate()) return 0;
+        unchecked {
+            // three products of 16 bits each
+            return rule.wVolume() * volume + rule.wQuality() * counted + rule.wCompute() * compute;
+        }
     }
 
     /// @notice A hospital's share of the budget, of 1e18: its part of volume and compute, capped by its capacity.
     function shareE18(
-        RewardRule memory rule,
+        PackedRule rule,
         uint256 capacityBps,
         uint256 volume,
         uint256 totalVolume,
         uint256 compute,
         uint256 totalCompute
     ) internal pure returns (uint256 share) {
-        if (totalVolume != 0) share = (rule.shareVolume * BPS_E18 * volume) / totalVolume;
-        if (totalCompute != 0) share += (rule.shareCompute * BPS_E18 * compute) / totalCompute;
+        if (totalVolume != 0) share = (rule.shareVolume() * BPS_E18 * volume) / totalVolume;
+        if (totalCompute != 0) share += (rule.shareCompute() * BPS_E18 * compute) / totalCompute;
         uint256 cap = capacityBps * BPS_E18;
         if (share > cap) share = cap;
     }

@@ -19,18 +19,29 @@ library RoundWords {
         uint256 acted;
     }
 
-    /// @notice What claims and disputes read: frozen 64 bits, voided 64, openedAt 40, closedAt 40, ruleId 16,
-    /// medianModelScore 16, paid 8, deviceQualityScored 8.
+    /// @notice What disputes, and the first claim of a batch, read: frozen 64 bits, voided 64, openedAt 40, closedAt 40,
+    /// medianModelScore 16, paid 8.
     struct Outcome {
         uint256 frozen;
         uint256 voided;
         uint256 openedAt;
         uint256 closedAt;
-        uint256 ruleId;
         uint256 medianModelScore;
         bool paid;
-        bool deviceQualityScored;
     }
+
+    /// @notice What every claim reads; two of them share a storage word: allocation 96 bits, quality 14, ruleId 16,
+    /// deviceQualityScored 1, held 1. Zero before a paid close, and for a hospital whose entry does not count.
+    struct Result {
+        uint256 allocation;
+        uint256 quality;
+        uint256 ruleId;
+        bool deviceQualityScored;
+        bool held;
+    }
+
+    /// @notice Marks a result whose entry a dispute holds back, or has voided.
+    uint128 internal constant HELD = 1 << 127;
 
     /// @notice Set at opening, but for the budget: active 64 bits, rhoMicro 64, opener 16, budget 112.
     struct Opening {
@@ -67,22 +78,56 @@ library RoundWords {
             | (h.readyBlock << 80) | (h.expected << 128) | (h.acted << 192);
     }
 
+    /// @notice When the round closed; 0 before.
+    function closedAtOf(uint256 outcome) internal pure returns (uint256) {
+        return (outcome >> 168) & 0xFFFFFFFFFF;
+    }
+
+    /// @notice Whether the round closed with an accepted digest.
+    function paidOf(uint256 outcome) internal pure returns (bool) {
+        return outcome >> 224 != 0;
+    }
+
     /// @notice The outcome in `word`.
     function unpackOutcome(uint256 word) internal pure returns (Outcome memory o) {
         o.frozen = uint64(word);
         o.voided = uint64(word >> 64);
         o.openedAt = (word >> 128) & 0xFFFFFFFFFF;
-        o.closedAt = (word >> 168) & 0xFFFFFFFFFF;
-        o.ruleId = (word >> 208) & 0xFFFF;
-        o.medianModelScore = (word >> 224) & 0xFFFF;
-        o.paid = (word >> 240) & 1 == 1;
-        o.deviceQualityScored = (word >> 248) & 1 == 1;
+        o.closedAt = closedAtOf(word);
+        o.medianModelScore = (word >> 208) & 0xFFFF;
+        o.paid = paidOf(word);
     }
 
     /// @notice The word of an outcome.
     function pack(Outcome memory o) internal pure returns (uint256) {
-        return o.frozen | (o.voided << 64) | (o.openedAt << 128) | (o.closedAt << 168) | (o.ruleId << 208)
-            | (o.medianModelScore << 224) | (o.paid ? 1 << 240 : 0) | (o.deviceQualityScored ? 1 << 248 : 0);
+        return o.frozen | (o.voided << 64) | (o.openedAt << 128) | (o.closedAt << 168) | (o.medianModelScore << 208)
+            | (o.paid ? 1 << 224 : 0);
+    }
+
+    /// @notice The allocation of a result.
+    function allocationOf(uint128 result) internal pure returns (uint96) {
+        return uint96(result);
+    }
+
+    /// @notice The quality of a result.
+    function qualityOf(uint128 result) internal pure returns (uint256) {
+        return (result >> 96) & 0x3FFF;
+    }
+
+    /// @notice The rule of a result.
+    function ruleIdOf(uint128 result) internal pure returns (uint256) {
+        return (result >> 110) & 0xFFFF;
+    }
+
+    /// @notice Whether devices' quality counts.
+    function deviceQualityScoredOf(uint128 result) internal pure returns (bool) {
+        return (result >> 126) & 1 == 1;
+    }
+
+    /// @notice The word of a result.
+    function pack(Result memory r) internal pure returns (uint128) {
+        uint256 word = r.allocation | (r.quality << 96) | (r.ruleId << 110) | (r.deviceQualityScored ? 1 << 126 : 0);
+        return uint128(word) | (r.held ? HELD : 0);
     }
 
     /// @notice The opening in `word`.

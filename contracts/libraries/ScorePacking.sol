@@ -22,17 +22,23 @@ library ScorePacking {
 
     /// @notice Words that `hospitals` lanes take.
     function wordCount(uint256 hospitals) internal pure returns (uint256) {
-        return (hospitals + LANES - 1) / LANES;
+        unchecked {
+            return (hospitals + LANES - 1) / LANES;
+        }
     }
 
     /// @notice The word of a hospital's lane.
     function wordOf(uint256 hospital) internal pure returns (uint256) {
-        return (hospital - 1) / LANES;
+        unchecked {
+            return (hospital - 1) / LANES;
+        }
     }
 
     /// @notice The shift of a hospital's lane within its word.
     function shiftOf(uint256 hospital) internal pure returns (uint256) {
-        return BITS * ((hospital - 1) % LANES);
+        unchecked {
+            return BITS * ((hospital - 1) % LANES);
+        }
     }
 
     /// @notice The lane at `shift` of `word`.

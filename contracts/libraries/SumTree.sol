@@ -17,7 +17,7 @@ library SumTree {
     uint256 private constant CARRIES = (1 << 32) | (1 << 80) | (1 << 128) | (1 << 192);
 
     /// @notice A sum does not fit its lane.
-    error LaneOverflow(uint256 left, uint256 right);
+    error LaneOverflow();
     /// @notice The path is empty, deeper than 32, or too short for the slot.
     error InvalidDepth(uint256 slot, uint256 depth);
 
@@ -37,7 +37,7 @@ library SumTree {
         unchecked {
             sum = left + right;
         }
-        if (sum < left || (left ^ right ^ sum) & CARRIES != 0) revert LaneOverflow(left, right);
+        if (sum < left || (left ^ right ^ sum) & CARRIES != 0) revert LaneOverflow();
     }
 
     /// @notice The hash of an inner node.
@@ -49,35 +49,32 @@ library SumTree {
         return keccak256(abi.encode(leftHash, leftLanes, rightHash, rightLanes));
     }
 
-    /// @notice The hash of a leaf of `ledger`, on this chain.
+    /// @notice The hash of a leaf of `ledger`, on this chain: of the hash of the tag, the chain id, the ledger, the round,
+    /// the hospital and the leaf's fields, as abi.encode lays them out.
+    /// @dev The fields of a leaf in calldata are laid out so already. Whoever reads them makes sure that they are clean.
     function leafHash(address ledger, uint64 round, uint16 hospital, Leaf calldata leaf)
         internal
         view
-        returns (bytes32)
+        returns (bytes32 hash)
     {
-        return keccak256(
-            bytes.concat(
-                keccak256(
-                    abi.encode(
-                        LEAF_TYPEHASH,
-                        block.chainid,
-                        ledger,
-                        round,
-                        hospital,
-                        leaf.slot,
-                        leaf.deviceClass,
-                        leaf.payee,
-                        leaf.volume,
-                        leaf.quality,
-                        leaf.compute,
-                        leaf.salt
-                    )
-                )
-            )
-        );
+        bytes32 tag = LEAF_TYPEHASH;
+        assembly ("memory-safe") {
+            let encoded := mload(0x40)
+            mstore(encoded, tag)
+            mstore(add(encoded, 0x20), chainid())
+            mstore(add(encoded, 0x40), shr(96, shl(96, ledger)))
+            mstore(add(encoded, 0x60), and(round, 0xffffffffffffffff))
+            mstore(add(encoded, 0x80), and(hospital, 0xffff))
+            calldatacopy(add(encoded, 0xa0), leaf, 0xe0)
+            mstore(0x00, keccak256(encoded, 0x180))
+            hash := keccak256(0x00, 0x20)
+        }
     }
 
     /// @notice Climb from a leaf to the root along its siblings; bit `i` of the slot says on which side level `i` is.
+    /// @dev In assembly since a claim does this a dozen times: `nodeHash` and `add`, with the left child at 0x00 and the
+    /// right one at 0x40 (the free memory pointer and the zero slot are put back). Carries out of lanes are collected,
+    /// that out of the last one in bit 0, and refused at the end.
     /// @return root The root's hash.
     /// @return sums The root's lanes.
     function climb(bytes32 hash, uint256 lanes, uint256 slot, Node[] calldata siblings)
@@ -87,14 +84,30 @@ library SumTree {
     {
         uint256 depth = siblings.length;
         if (depth == 0 || depth > MAX_DEPTH || slot >> depth != 0) revert InvalidDepth(slot, depth);
-        for (uint256 i = 0; i < depth; ++i) {
-            Node calldata sibling = siblings[i];
-            uint256 siblingLanes = sibling.lanes;
-            hash = (slot >> i) & 1 == 0
-                ? nodeHash(hash, lanes, sibling.hash, siblingLanes)
-                : nodeHash(sibling.hash, siblingLanes, hash, lanes);
-            lanes = add(lanes, siblingLanes);
+        uint256 carries = 0;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            slot := shl(6, slot)
+            let side := and(slot, 0x40)
+            mstore(side, hash)
+            mstore(or(side, 0x20), lanes)
+            let sibling := siblings.offset
+            for { depth := add(sibling, shl(6, depth)) } lt(sibling, depth) { sibling := add(sibling, 0x40) } {
+                calldatacopy(xor(side, 0x40), sibling, 0x40)
+                lanes := add(mload(0x20), mload(0x60))
+                carries := or(carries, xor(xor(mload(0x20), mload(0x60)), lanes))
+                carries := or(carries, lt(lanes, mload(0x20)))
+                hash := keccak256(0x00, 0x80)
+                slot := shr(1, slot)
+                side := and(slot, 0x40)
+                mstore(side, hash)
+                mstore(or(side, 0x20), lanes)
+            }
+            root := mload(side)
+            sums := mload(or(side, 0x20))
+            mstore(0x40, free)
+            mstore(0x60, 0)
         }
-        return (hash, lanes);
+        if (carries & (CARRIES | 1) != 0) revert LaneOverflow();
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.36;
 import {RewardRule} from "../interfaces/ILedgerTypes.sol";
 import {LowerMedian} from "../libraries/LowerMedian.sol";
 import {RewardMath} from "../libraries/RewardMath.sol";
+import {PackedRule, RulePacking} from "../libraries/RulePacking.sol";
 
 /// @title RewardMathHarness
 /// @notice The reward rule over arrays of inputs, so that another implementation can be compared in few calls.
@@ -56,7 +57,7 @@ contract RewardMathHarness {
         ys = new uint256[](xs.length);
         for (uint256 i = 0; i < xs.length; ++i) {
             WeightInput memory x = xs[i];
-            ys[i] = RewardMath.weight(rules[i], x.qualityScored, x.volume, x.quality, x.compute);
+            ys[i] = RewardMath.weight(RulePacking.pack(rules[i]), x.qualityScored, x.volume, x.quality, x.compute);
         }
     }
 
@@ -65,7 +66,8 @@ contract RewardMathHarness {
         ys = new uint256[](xs.length);
         for (uint256 i = 0; i < xs.length; ++i) {
             ShareInput memory x = xs[i];
-            ys[i] = RewardMath.shareE18(rules[i], x.capacityBps, x.volume, x.totalVolume, x.compute, x.totalCompute);
+            PackedRule rule = RulePacking.pack(rules[i]);
+            ys[i] = RewardMath.shareE18(rule, x.capacityBps, x.volume, x.totalVolume, x.compute, x.totalCompute);
         }
     }
 

@@ -78,7 +78,7 @@ abstract contract Deployed is Check {
     }
 
     /// @dev The account with which a hospital joins.
-    function account(uint16 id) internal pure virtual returns (address) {
+    function account(uint16 id) internal view virtual returns (address) {
         return address(uint160(0x100_000) + id);
     }
 

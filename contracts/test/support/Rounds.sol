@@ -13,6 +13,7 @@ abstract contract Rounds is Deployed {
 
     uint256 internal constant NO_SCORE = 0x3FFF;
     bytes32 internal constant DIGEST = keccak256("round digest");
+    bytes32 internal constant UTILITIES = keccak256("utilities");
     bytes32 internal constant SALT = keccak256("salt");
 
     /// @dev What every hospital gives every other, and the model; tests change them.
@@ -80,15 +81,16 @@ abstract contract Rounds is Deployed {
 
     function commit(uint64 round, uint16 id) internal {
         bytes32 commitment =
-            ledger.qualityCommitment(round, id, scoresBy(round, id), modelScoreBy(id), bytes32(uint256(1)), SALT);
+            ledger.qualityCommitment(round, id, scoresBy(round, id), modelScoreBy(id), UTILITIES, SALT);
         vm.prank(account(id));
         ledger.commitQuality(round, commitment);
     }
 
     function reveal(uint64 round, uint16 id) internal {
         uint256[] memory scores = scoresBy(round, id);
+        uint16 ofModel = modelScoreBy(id);
         vm.prank(account(id));
-        ledger.revealQuality(round, scores, modelScoreBy(id), bytes32(uint256(1)), SALT);
+        ledger.revealQuality(round, scores, ofModel, UTILITIES, SALT);
     }
 
     function enter(uint64 round, uint16 id) internal {
