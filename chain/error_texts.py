@@ -260,9 +260,7 @@ LIBRARY_TEXTS = {
     "SafeCastOverflowedUintDowncast(uint8,uint256)": (
         "{value} does not fit {bits} bits: give a smaller value"
     ),
-    "LaneOverflow(uint256,uint256)": (
-        "the sums of the tree overflow: rebuild the tree with scores of 0..10000"
-    ),
+    "LaneOverflow()": ("the sums of the tree overflow: rebuild the tree with scores of 0..10000"),
     "InvalidDepth(uint256,uint256)": (
         "a proof of {depth} levels does not fit slot {slot}: use the whole path from the receipt"
     ),

@@ -11,7 +11,7 @@ from chain.connect import chain_id_of
 from chain.contract import Contract
 from chain.errors import RecordError
 from chain.packing import ids_of, pack_node, quality_commitment, unpack_rule
-from chain.phases import Phase
+from chain.phases import Phase, Standing
 from chain.receipts import Receipt
 from chain.records import (
     ClaimTerms,
@@ -204,9 +204,8 @@ class LedgerClient(Contract):
 
     def claim_terms(self, round_number: int, hospital: int) -> ClaimTerms:
         """What decides on a claim against a hospital's entry."""
-        view = self.call("claimTerms", round_number, hospital)
-        rule = unpack_rule(view.pop("packed_rule"))
-        return ClaimTerms(**view, rule=rule)
+        standing, scored, root, allocation, packed = self.call("claimBasis", round_number, hospital)
+        return ClaimTerms(Standing(standing), bool(scored), bytes(root), int(allocation), unpack_rule(packed))
 
     def rule(self, rule_id: int) -> RuleRecord:
         """A reward rule.

@@ -19,6 +19,16 @@ class Phase(IntEnum):
     CLOSED = 8
 
 
+class Standing(IntEnum):
+    """Whether claims on a hospital's entry can be paid."""
+
+    NOT_CLOSED = 0
+    UNPAID = 1
+    NOT_ALLOCATED = 2
+    HELD = 3
+    PAYABLE = 4
+
+
 class HospitalStatus(IntEnum):
     """Where a hospital stands in the consortium."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.phases import HospitalStatus, OrderStatus, Phase
+from chain.phases import HospitalStatus, OrderStatus, Phase, Standing
 from chain.shapes import LeafLike, NodeLike
 
 
@@ -154,13 +154,10 @@ class EntryRecord:
 
 @dataclass(frozen=True)
 class ClaimTerms:
-    """What decides on a claim against a hospital's entry."""
+    """What decides on a claim against a hospital's entry; all but `standing` is zero unless it is held or payable."""
 
-    closed: bool
-    paid: bool
-    held: bool
+    standing: Standing
     device_quality_scored: bool
-    claimable_at: int
     root: bytes
     allocation: int
     rule: RuleRecord

@@ -18,6 +18,7 @@ from chain.packing import (
     unpack_rule,
     unpack_scores,
 )
+from chain.phases import Standing
 from chain.records import Lanes
 from incentives.default_rule import DEFAULT_RULE
 
@@ -104,7 +105,8 @@ def test_claim_terms_unpack_the_round_s_rule(closed):
     assert terms.rule == world.ledger.rule(1)
     assert terms.rule.volume_cap == tuple(DEFAULT_RULE.volume_cap)
     assert terms.root == trees[2].root.hash
-    assert (terms.closed, terms.paid, terms.held, terms.device_quality_scored) == (True, True, False, True)
+    assert (terms.standing, terms.device_quality_scored) == (Standing.PAYABLE, True)
+    assert terms.allocation == world.ledger.entry(1, 2).allocation
 
 
 def test_rule_words_are_sixteen_numbers():
