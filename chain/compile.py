@@ -95,7 +95,6 @@ def collect_sources(root: Path = _ROOT) -> dict[str, str]:
         f.relative_to(root).as_posix() for f in contracts.rglob("*.sol") if not f.name.endswith(".t.sol")
     ]
     queue = [name for name in queue if not name.startswith("contracts/test/") or name.endswith("Harness.sol")]
-    queue.append(_MANAGER)
     sources: dict[str, str] = {}
     while queue:
         name = queue.pop()

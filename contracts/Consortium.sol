@@ -54,6 +54,7 @@ contract Consortium is IConsortium, AccessManaged {
     mapping(uint16 id => Hospital) private _hospitals;
     uint256[4] private _capacityWords;
 
+    /// @notice Found a consortium without hospitals.
     /// @param authority_ The AccessManager through which governance acts.
     /// @param settlement_ The token in which bonds are posted.
     /// @param bondAmount_ The bond a hospital posts.

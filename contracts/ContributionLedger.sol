@@ -8,7 +8,6 @@ import {PackedRule} from "./libraries/RulePacking.sol";
 import {EntryDisputes} from "./ledger/EntryDisputes.sol";
 import {LedgerBase} from "./ledger/LedgerBase.sol";
 import {LedgerViews} from "./ledger/LedgerViews.sol";
-import {RoundActs} from "./ledger/RoundActs.sol";
 import {RuleBook} from "./ledger/RuleBook.sol";
 import {Settlement} from "./ledger/Settlement.sol";
 
@@ -16,6 +15,7 @@ import {Settlement} from "./ledger/Settlement.sol";
 /// @notice The record of the rounds; see IContributionLedger. Its parts are in `ledger/`: the clock, what hospitals put
 /// on record, the settlement, the rules, disputes and views.
 contract ContributionLedger is Settlement, EntryDisputes, LedgerViews, RuleBook {
+    /// @notice Start a ledger without rounds.
     /// @param consortium_ Who the hospitals are; its authority governs the rules too.
     /// @param params_ What is fixed at deployment.
     /// @param initialRule The first reward rule.
@@ -24,12 +24,12 @@ contract ContributionLedger is Settlement, EntryDisputes, LedgerViews, RuleBook 
         RuleBook(IAccessManaged(address(consortium_)).authority(), initialRule)
     {}
 
-    /// @inheritdoc RoundActs
+    /// @dev Where the acts meet the rule book.
     function _currentRuleId() internal view override returns (uint16) {
         return latestRuleId;
     }
 
-    /// @inheritdoc LedgerViews
+    /// @dev Where the settlement and the views meet the rule book.
     function _packedRule(uint256 ruleId) internal view override(Settlement, LedgerViews) returns (PackedRule) {
         return _packedRules[ruleId];
     }

@@ -15,13 +15,16 @@ contract ParticipationToken is IParticipationToken, ERC20, ERC20Permit {
     /// @inheritdoc IParticipationToken
     uint256 public totalBurned;
 
+    /// @notice Make the token.
     /// @param minter_ The distributor, whose address is computed before it is deployed.
     /// @param maxSupply_ The most that may ever be minted.
     constructor(address minter_, uint256 maxSupply_)
         ERC20("FedIoMT Participation", "FEDI")
         ERC20Permit("FedIoMT Participation")
     {
-        if (minter_ == address(0) || maxSupply_ == 0) revert InvalidConstruction();
+        if (minter_ == address(0) || maxSupply_ == 0) {
+            revert InvalidConstruction();
+        }
         minter = minter_;
         maxSupply = maxSupply_;
     }

@@ -37,6 +37,7 @@ contract RedemptionDesk is IRedemptionDesk, AccessManaged {
     mapping(uint32 serviceId => Service) private _services;
     mapping(uint256 orderId => Order) private _orders;
 
+    /// @notice Open a desk.
     /// @param token_ What services are paid with.
     /// @param consortium_ Who the hospitals are; its authority decides on objections.
     /// @param minFulfilSeconds_ Shortest time to fulfil; zero on local chains only.
@@ -115,11 +116,12 @@ contract RedemptionDesk is IRedemptionDesk, AccessManaged {
         returns (uint256 orderId)
     {
         uint256 price = _requireService(serviceId).price;
-        try IERC20Permit(address(token)).permit(
-            msg.sender, address(this), price, permit.deadline, permit.v, permit.r, permit.s
-        ) {} catch {
-            // Whoever sent this permit first has set the same allowance; if there is none, the transfer fails.
-        }
+        // Whoever sent this permit first has set the same allowance; if there is none, the transfer fails.
+        /* solhint-disable no-empty-blocks */
+        try IERC20Permit(address(token))
+            .permit(msg.sender, address(this), price, permit.deadline, permit.v, permit.r, permit.s) {}
+            catch {}
+        /* solhint-enable no-empty-blocks */
         return _redeem(serviceId, requestHash);
     }
 

@@ -30,6 +30,7 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
     /// @dev The same for treasuries. The key is hospital << 64 | epoch.
     mapping(uint256 key => uint256) private _treasuryClaimed;
 
+    /// @notice Pay the claims of a ledger in a token.
     /// @param ledger_ Where rounds are recorded.
     /// @param token_ What is minted; this contract must be its minter.
     constructor(IContributionLedger ledger_, IParticipationToken token_) EIP712("FedIoMT RewardDistributor", "1") {
@@ -140,7 +141,7 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
     }
 
     /// @dev Reverts unless the round's challenge window is over; if that of round `open` is, so are those before it.
-    /// @return The later of the two rounds.
+    /// The later of the two is returned.
     function _requireOpen(uint64 round, uint64 open) private view returns (uint64) {
         if (round <= open) return open;
         uint64 claimableAt = ledger.claimableAt(round);

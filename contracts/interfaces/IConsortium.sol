@@ -147,18 +147,26 @@ interface IConsortium {
     /// @notice Whether claims are paused now.
     function claimsPaused() external view returns (bool);
     /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
+    /// @return pausedUntil Until when (unix seconds).
+    /// @return nextPauseAt From when again (unix seconds).
     function pauseState() external view returns (uint64 pausedUntil, uint64 nextPauseAt);
     /// @notice Bitmap of the active hospitals; bit `id` stands for hospital `id`.
     function activeSet() external view returns (uint256);
     /// @notice How many hospitals were ever admitted; ids are 1..count.
     function hospitalCount() external view returns (uint16);
     /// @notice What opening a round needs, in one read.
+    /// @return coordinator_ The coordinator.
+    /// @return activeSet_ The active hospitals; bit `id` stands for hospital `id`.
+    /// @return hospitalCount_ Hospitals ever admitted.
     function roster() external view returns (address coordinator_, uint256 activeSet_, uint16 hospitalCount_);
     /// @notice The hospital that an account acts for; 0 for none.
+    /// @param account The account.
     function hospitalIdOf(address account) external view returns (uint16);
     /// @notice The active hospital that an account acts for; 0 if it acts for none, or for one that is not active.
+    /// @param account The account.
     function activeHospitalOf(address account) external view returns (uint16);
     /// @notice A hospital's account, capacity, status and bond.
+    /// @param id Its id.
     function hospital(uint16 id) external view returns (HospitalView memory);
     /// @notice All capacities, 16 bits each, hospital `id` in word `(id - 1) / 16` at bit `16 * ((id - 1) % 16)`.
     function capacityWords() external view returns (uint256[4] memory);

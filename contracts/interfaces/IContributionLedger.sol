@@ -114,11 +114,15 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     /// @notice The last round opened; 0 before the first.
     function currentRound() external view returns (uint64);
     /// @notice A round.
+    /// @param round_ The round.
     function round(uint64 round_) external view returns (RoundView memory);
     /// @notice A hospital's part in a round.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
     function entry(uint64 round_, uint16 hospital) external view returns (EntryView memory);
     /// @notice From when a round can be claimed (unix seconds); 0 before it is closed. Later rounds are never claimable
     /// earlier.
+    /// @param round_ The round.
     function claimableAt(uint64 round_) external view returns (uint64);
     /// @notice What a claim on a hospital's entry is based on, once the round is claimable.
     /// @param round_ The round.
@@ -131,22 +135,28 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     function claimBasis(uint64 round_, uint16 hospital)
         external
         view
-        returns (
-            Standing standing,
-            bool deviceQualityScored,
-            bytes32 root,
-            uint256 allocation,
-            PackedRule packedRule
-        );
+        returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule);
     /// @notice The weights of the two payee lanes of an entry.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
+    /// @return treasury Weight of the leaves without a payee.
+    /// @return device Weight of the leaves with one.
     function entryWeights(uint64 round_, uint16 hospital) external view returns (uint64 treasury, uint64 device);
     /// @notice Whether a hospital has acted in a phase of a round.
+    /// @param round_ The round.
+    /// @param phase The phase.
+    /// @param hospital The hospital.
     function acted(uint64 round_, Phase phase, uint16 hospital) external view returns (bool);
     /// @notice The open round's commitment of a hospital; zero before the commit and after the reveal.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
     function commitmentOf(uint64 round_, uint16 hospital) external view returns (bytes32);
     /// @notice The hospitals that attested a digest; bit `id` stands for hospital `id`.
+    /// @param round_ The round.
+    /// @param roundDigest The digest.
     function attestations(uint64 round_, bytes32 roundDigest) external view returns (uint256);
     /// @notice A rule.
+    /// @param ruleId The rule.
     function rule(uint16 ruleId) external view returns (RewardRule memory);
     /// @notice The rule that the next round will freeze.
     function latestRuleId() external view returns (uint16);
@@ -157,12 +167,23 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     /// @notice Base emission of unpaid rounds, waiting for the next paid one.
     function rolledOver() external view returns (uint256);
     /// @notice The best median model score so far, and whether there has been one.
+    /// @return score The score.
+    /// @return known Whether there has been one.
     function bestModelScore() external view returns (uint16 score, bool known);
     /// @notice The last quality accepted for a hospital; 10,000 for a newcomer.
+    /// @param hospital The hospital.
     function lastQuality(uint16 hospital) external view returns (uint16);
     /// @notice A hospital's registration for an epoch; zeros without one.
+    /// @param hospital The hospital.
+    /// @param epoch The epoch.
     function epochRegistration(uint16 hospital, uint64 epoch) external view returns (EpochRegistration memory);
     /// @notice The commitment to a set of scores; binds chain, ledger, round and hospital.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
+    /// @param packedScores As for `revealQuality`.
+    /// @param modelScore As for `revealQuality`.
+    /// @param utilitiesDigest As for `revealQuality`.
+    /// @param salt As for `revealQuality`.
     function qualityCommitment(
         uint64 round_,
         uint16 hospital,

@@ -152,11 +152,9 @@ interface IRedemptionDesk {
     /// @param requestHash Hash of the request.
     /// @param permit The permit. If somebody else has used it already, the allowance is there all the same.
     /// @return orderId The order, from 1.
-    function redeemWithPermit(
-        uint32 serviceId,
-        bytes32 requestHash,
-        Permit calldata permit
-    ) external returns (uint256 orderId);
+    function redeemWithPermit(uint32 serviceId, bytes32 requestHash, Permit calldata permit)
+        external
+        returns (uint256 orderId);
 
     /// @notice Fulfil an order, strictly before its deadline. Called by the provider's present account.
     /// @param orderId The order.
@@ -202,7 +200,9 @@ interface IRedemptionDesk {
     /// @notice Orders ever placed; ids are 1..count.
     function orderCount() external view returns (uint256);
     /// @notice A service.
+    /// @param serviceId The service.
     function service(uint32 serviceId) external view returns (Service memory);
     /// @notice An order.
+    /// @param orderId The order.
     function order(uint256 orderId) external view returns (Order memory);
 }

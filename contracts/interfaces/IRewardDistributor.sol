@@ -56,13 +56,7 @@ interface IRewardDistributor {
     }
 
     /// @notice A leaf was paid.
-    event Claimed(
-        uint64 indexed round,
-        uint16 indexed hospital,
-        uint32 slot,
-        address indexed payee,
-        uint256 amount
-    );
+    event Claimed(uint64 indexed round, uint16 indexed hospital, uint32 slot, address indexed payee, uint256 amount);
     /// @notice A hospital's treasury was paid for a round: operator's share and the leaves without a payee.
     event TreasuryClaimed(uint64 indexed round, uint16 indexed hospital, address indexed account, uint256 amount);
     /// @notice A claim was passed over: the entry is frozen (it can be claimed later), voided, missing or forfeited.
@@ -116,11 +110,9 @@ interface IRewardDistributor {
     /// @param consent The consent; its relayer is the caller.
     /// @param signature The payee's EIP-712 signature (or ERC-1271) over the consent.
     /// @return total What was minted.
-    function claimFor(
-        Claim[] calldata claims,
-        Consent calldata consent,
-        bytes calldata signature
-    ) external returns (uint256 total);
+    function claimFor(Claim[] calldata claims, Consent calldata consent, bytes calldata signature)
+        external
+        returns (uint256 total);
 
     /// @notice Claim the treasury's part of rounds: the operator's share and the leaves without a payee. Called by the
     /// hospital's present account, which receives it.
@@ -136,15 +128,27 @@ interface IRewardDistributor {
     /// @notice What a claim would pay now: 0 if the entry pays nothing now or the leaf was paid. Reverts like `claim`,
     /// but for the payee and the pause.
     /// @param c The claim.
+    /// @return amount The amount.
     function quote(Claim calldata c) external view returns (uint256 amount);
     /// @notice Whether a leaf was paid.
+    /// @param round The round.
+    /// @param hospital The hospital.
+    /// @param slot The slot.
     function isClaimed(uint64 round, uint16 hospital, uint32 slot) external view returns (bool);
     /// @notice Whether the treasury was paid for a round.
+    /// @param round The round.
+    /// @param hospital The hospital.
     function isTreasuryClaimed(uint64 round, uint16 hospital) external view returns (bool);
     /// @notice The 256 rounds of an epoch in which a slot was paid; bit `round & 255`.
+    /// @param hospital The hospital.
+    /// @param epoch The epoch.
+    /// @param slot The slot.
     function claimedWord(uint16 hospital, uint64 epoch, uint32 slot) external view returns (uint256);
     /// @notice The 256 rounds of an epoch in which the treasury was paid; bit `round & 255`.
+    /// @param hospital The hospital.
+    /// @param epoch The epoch.
     function treasuryClaimedWord(uint16 hospital, uint64 epoch) external view returns (uint256);
     /// @notice What a payee signs, as an EIP-712 digest.
+    /// @param consent The consent.
     function consentDigest(Consent calldata consent) external view returns (bytes32);
 }

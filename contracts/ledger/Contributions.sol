@@ -115,8 +115,8 @@ abstract contract Contributions is RoundActs {
         if (n < _K_MIN) revert TooFewDevices(n, _K_MIN);
         uint256 most = n * ScorePacking.MAX_SCORE;
         uint256 weights = uint64(lanes >> 128) + (lanes >> 192);
-        if (
-            uint48(lanes >> 32) > most || uint48(lanes >> 80) > most || weights > most * ScorePacking.MAX_SCORE
-        ) revert ImplausibleSums(lanes);
+        if (uint48(lanes >> 32) > most || uint48(lanes >> 80) > most || weights > most * ScorePacking.MAX_SCORE) {
+            revert ImplausibleSums(lanes);
+        }
     }
 }

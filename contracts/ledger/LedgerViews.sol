@@ -92,13 +92,7 @@ abstract contract LedgerViews is LedgerBase {
     function claimBasis(uint64 round_, uint16 hospital)
         external
         view
-        returns (
-            Standing standing,
-            bool deviceQualityScored,
-            bytes32 root,
-            uint256 allocation,
-            PackedRule packedRule
-        )
+        returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule)
     {
         uint128 result = RoundWords.bitOf(hospital) == 0 ? 0 : _results[round_][hospital - 1];
         if (result == 0) {

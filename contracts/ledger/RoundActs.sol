@@ -32,9 +32,7 @@ abstract contract RoundActs is RoundClock {
         head.profile = profile;
         head.hospitals = hospitals;
         head.ruleId = _currentRuleId();
-        emit RoundOpened(
-            round_, profile, uint16(head.ruleId), uint16(opener), activeSet, specHash, modelHash, rhoMicro
-        );
+        emit RoundOpened(round_, profile, uint16(head.ruleId), uint16(opener), activeSet, specHash, modelHash, rhoMicro);
         _enter(round_, head, Phase.Ready, activeSet >> 1, _READY_SECONDS);
         _store(round_, head);
     }

@@ -77,8 +77,8 @@ abstract contract Settlement is Contributions {
         if (pot.budget > left) pot.budget = left;
 
         // submitted, revealed, attested the accepted digest, and not voided
-        pot.counted = (sets >> 192) & (sets >> 128) & _attestations[round_][_rounds[round_].acceptedDigest]
-            & ~outcome.voided;
+        pot.counted =
+            (sets >> 192) & (sets >> 128) & _attestations[round_][_rounds[round_].acceptedDigest] & ~outcome.voided;
         uint256[] memory lanes = new uint256[](head.hospitals);
         for (uint256 i = 0; i < lanes.length; ++i) {
             if ((pot.counted >> i) & 1 == 0) continue;
@@ -132,9 +132,7 @@ abstract contract Settlement is Contributions {
         pure
         returns (uint256)
     {
-        return RewardMath.shareE18(
-            rule_, capacityBps, uint48(sums >> 32), pot.volume, uint48(sums >> 80), pot.compute
-        );
+        return RewardMath.shareE18(rule_, capacityBps, uint48(sums >> 32), pot.volume, uint48(sums >> 80), pot.compute);
     }
 
     /// @dev The bonus for the median model score; keeps the median as the best so far if it is.

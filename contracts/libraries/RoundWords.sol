@@ -164,7 +164,9 @@ library RoundWords {
     /// @notice How many hospitals a set has.
     function count(uint256 set) internal pure returns (uint256 n) {
         unchecked {
-            for (; set != 0; set &= set - 1) ++n;
+            for (; set != 0; set &= set - 1) {
+                ++n;
+            }
         }
     }
 }

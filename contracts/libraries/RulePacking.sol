@@ -19,8 +19,12 @@ library RulePacking {
     /// @notice Pack a rule.
     function pack(RewardRule memory rule) internal pure returns (PackedRule) {
         uint256 word = 0;
-        for (uint256 i = 4; i > 0; --i) word = (word << 16) | rule.computeCap[i - 1];
-        for (uint256 i = 4; i > 0; --i) word = (word << 16) | rule.volumeCap[i - 1];
+        for (uint256 i = 4; i > 0; --i) {
+            word = (word << 16) | rule.computeCap[i - 1];
+        }
+        for (uint256 i = 4; i > 0; --i) {
+            word = (word << 16) | rule.volumeCap[i - 1];
+        }
         word = (word << 16) | rule.operatorBps;
         word = (word << 16) | rule.shareCompute;
         word = (word << 16) | rule.shareVolume;

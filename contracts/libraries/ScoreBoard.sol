@@ -49,7 +49,9 @@ library ScoreBoard {
                 ++k;
             }
         }
-        for (uint256 w = 0; w < words; ++w) _sort(board, w);
+        for (uint256 w = 0; w < words; ++w) {
+            _sort(board, w);
+        }
     }
 
     /// @notice The lower median of the model scores.

@@ -22,13 +22,11 @@ library SumTree {
     error InvalidDepth(uint256 slot, uint256 depth);
 
     /// @notice Pack lanes. The arguments must fit their widths.
-    function packLanes(
-        uint256 n,
-        uint256 volume,
-        uint256 compute,
-        uint256 weightTreasury,
-        uint256 weightDevice
-    ) internal pure returns (uint256) {
+    function packLanes(uint256 n, uint256 volume, uint256 compute, uint256 weightTreasury, uint256 weightDevice)
+        internal
+        pure
+        returns (uint256)
+    {
         return n | (volume << 32) | (compute << 80) | (weightTreasury << 128) | (weightDevice << 192);
     }
 

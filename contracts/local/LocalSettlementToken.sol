@@ -9,6 +9,7 @@ contract LocalSettlementToken is ERC20 {
     /// @notice Only local chains (ids 31337 and 1337) may have this token.
     error NotALocalChain(uint256 chainId);
 
+    /// @notice Make the token.
     /// @param supply What is minted, once.
     constructor(uint256 supply) ERC20("FedIoMT Local Settlement", "LOCAL") {
         if (block.chainid != 31337 && block.chainid != 1337) revert NotALocalChain(block.chainid);

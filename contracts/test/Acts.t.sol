@@ -85,7 +85,9 @@ contract ActsTest is Rounds {
             isTrue(!ledger.acted(round, phases[i], 2), "the other has not");
             vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.AlreadyActed.selector, round, phases[i], 1));
             this.actExternal(round, phases[i], 1);
-            for (uint16 id = 2; id <= 4; ++id) act(round, phases[i], id);
+            for (uint16 id = 2; id <= 4; ++id) {
+                act(round, phases[i], id);
+            }
             isTrue(ledger.acted(round, phases[i], 2), "it has now");
         }
     }
@@ -175,7 +177,9 @@ contract ActsTest is Rounds {
 
     function test_a_hospital_that_rotated_its_account_reveals_what_it_committed() public {
         uint64 round = openTo(COMMIT, 4);
-        for (uint16 id = 1; id <= 3; ++id) commit(round, id);
+        for (uint16 id = 1; id <= 3; ++id) {
+            commit(round, id);
+        }
         commit(round, 4);
         vm.prank(account(4));
         consortium.rotateAccount(STRANGER);
@@ -214,7 +218,9 @@ contract ActsTest is Rounds {
         bytes32 commitment = ledger.qualityCommitment(round, 1, scores, score, UTILITIES, SALT);
         vm.prank(account(1));
         ledger.commitQuality(round, commitment);
-        for (uint16 id = 2; id <= 4; ++id) commit(round, id);
+        for (uint16 id = 2; id <= 4; ++id) {
+            commit(round, id);
+        }
         vm.expectRevert(why);
         vm.prank(account(1));
         ledger.revealQuality(round, scores, score, UTILITIES, SALT);

@@ -221,9 +221,8 @@ contract ClaimsTest is Rounds {
         c = claimOf(round, 1, 1);
         c.hospital = 2;
         refused(c, invalid(c));
-        IRewardDistributor other = IRewardDistributor(
-            vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(fresh(), token))
-        );
+        IRewardDistributor other =
+            IRewardDistributor(vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(fresh(), token)));
         c = claimOf(round, 1, 1);
         IRewardDistributor.Claim[] memory cs = one(c);
         vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.InvalidProof.selector, 1, 1, 2));
@@ -321,7 +320,9 @@ contract ClaimsTest is Rounds {
         round = claimable(4);
         uint256 allocation = ledger.entry(round, id).allocation;
         uint256 total = treasury(id, just(round));
-        for (uint256 k = 1; k < leafCount; k += 2) total += claimed(claimOf(round, id, k));
+        for (uint256 k = 1; k < leafCount; k += 2) {
+            total += claimed(claimOf(round, id, k));
+        }
         atMost(total, allocation, "allocation");
         atMost(allocation, total + leafCount + 2, "only rounding is lost");
     }

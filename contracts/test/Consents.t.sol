@@ -106,7 +106,9 @@ contract ConsentsTest is Rounds {
         vm.prank(STRANGER);
         distributor.claimFor(cs, consent, signature);
         vm.warp(consent.deadline + 1);
-        relay(c, consent, signature, abi.encodeWithSelector(IRewardDistributor.ConsentExpired.selector, consent.deadline));
+        relay(
+            c, consent, signature, abi.encodeWithSelector(IRewardDistributor.ConsentExpired.selector, consent.deadline)
+        );
         vm.warp(consent.deadline);
         consent.fromRound = consent.toRound = round + 1;
         signature = signed(consent, KEY);
@@ -149,9 +151,8 @@ contract ConsentsTest is Rounds {
         IRewardDistributor.Consent memory consent = consentOf(c.leaf.payee);
         bytes memory signature = signed(consent, KEY);
         IRewardDistributor here = distributor;
-        distributor = IRewardDistributor(
-            vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token))
-        );
+        distributor =
+            IRewardDistributor(vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token)));
         bytes memory why = abi.encodeWithSelector(IRewardDistributor.BadConsent.selector, c.leaf.payee);
         relay(c, consent, signature, why);
         distributor = here;

@@ -64,7 +64,9 @@ contract ConsortiumTest is Deployed {
     }
 
     function test_sixty_four_hospitals_at_most() public {
-        for (uint16 id = 4; id <= 64; ++id) eq(consortium.admit(account(id), id), id, "id");
+        for (uint16 id = 4; id <= 64; ++id) {
+            eq(consortium.admit(account(id), id), id, "id");
+        }
         vm.expectRevert(abi.encodeWithSelector(IConsortium.TooManyHospitals.selector, 64));
         consortium.admit(account(65), 1);
         uint256[4] memory words = consortium.capacityWords();

@@ -133,9 +133,8 @@ contract DeskTest is Deployed {
 
     function test_every_call_needs_its_status() public {
         uint256 id = redeem();
-        bytes memory open = abi.encodeWithSelector(
-            IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Open
-        );
+        bytes memory open =
+            abi.encodeWithSelector(IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Open);
         vm.expectRevert(open);
         desk.settle(id);
         vm.expectRevert(open);
@@ -145,18 +144,16 @@ contract DeskTest is Deployed {
         vm.expectRevert(open);
         desk.resolve(id, true);
         fulfil(id);
-        bytes memory fulfilled = abi.encodeWithSelector(
-            IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Fulfilled
-        );
+        bytes memory fulfilled =
+            abi.encodeWithSelector(IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Fulfilled);
         vm.expectRevert(fulfilled);
         desk.refund(id);
         vm.expectRevert(fulfilled);
         fulfil(id);
         vm.prank(buyer);
         desk.accept(id);
-        bytes memory paid = abi.encodeWithSelector(
-            IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Paid
-        );
+        bytes memory paid =
+            abi.encodeWithSelector(IRedemptionDesk.WrongStatus.selector, id, IRedemptionDesk.OrderStatus.Paid);
         vm.expectRevert(paid);
         desk.accept(id);
         vm.expectRevert(paid);
@@ -213,9 +210,7 @@ contract DeskTest is Deployed {
         desk.listService(HASH, "", 0, HOUR, HOUR);
         vm.expectRevert(abi.encodeWithSelector(IRedemptionDesk.InvalidPrice.selector, 1 << 112));
         desk.listService(HASH, "", 1 << 112, HOUR, HOUR);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRedemptionDesk.DurationOutOfBounds.selector, HOUR - 1, HOUR, 365 * DAY)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRedemptionDesk.DurationOutOfBounds.selector, HOUR - 1, HOUR, 365 * DAY));
         desk.listService(HASH, "", 1, HOUR - 1, HOUR);
         vm.expectRevert(
             abi.encodeWithSelector(IRedemptionDesk.DurationOutOfBounds.selector, 365 * DAY + 1, HOUR, 365 * DAY)
@@ -271,9 +266,7 @@ contract DeskTest is Deployed {
         balances(70, 30, 0);
         permit = permitFor(1);
         vm.prank(STRANGER);
-        IERC20Permit(address(token)).permit(
-            buyer, address(desk), PRICE, permit.deadline, permit.v, permit.r, permit.s
-        );
+        IERC20Permit(address(token)).permit(buyer, address(desk), PRICE, permit.deadline, permit.v, permit.r, permit.s);
         vm.prank(buyer);
         desk.redeemWithPermit(offer, HASH, permit);
         balances(40, 60, 0);
@@ -311,7 +304,9 @@ contract DeskTest is Deployed {
             uint256 escrow = 0;
             for (uint256 k = 0; k < n; ++k) {
                 IRedemptionDesk.OrderStatus s = statusOf(ids[k]);
-                if (s != IRedemptionDesk.OrderStatus.Paid && s != IRedemptionDesk.OrderStatus.Refunded) escrow += PRICE;
+                if (s != IRedemptionDesk.OrderStatus.Paid && s != IRedemptionDesk.OrderStatus.Refunded) {
+                    escrow += PRICE;
+                }
             }
             eq(token.balanceOf(address(desk)), escrow, "escrow");
         }

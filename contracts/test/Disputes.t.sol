@@ -129,7 +129,9 @@ contract DisputesTest is Rounds {
     function test_an_entry_frozen_before_the_close_is_allocated_and_held() public {
         round = openTo(ILedgerTypes.Phase.Attest, 4);
         freeze(1);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         ledger.closeRound(round);
         isTrue(ledger.entry(round, 1).allocation > 0, "allocated");
         vm.warp(ledger.claimableAt(round));
@@ -146,7 +148,9 @@ contract DisputesTest is Rounds {
         freeze(1);
         vm.prank(COURT);
         ledger.voidEntry(round, 1);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         ledger.closeRound(round);
         eq(ledger.entry(round, 1).allocation, 0, "nothing");
         // the others share: a third of 990 (of which 1e18 keeps 18 digits), times 0.9
@@ -161,7 +165,9 @@ contract DisputesTest is Rounds {
         freeze(1);
         vm.prank(COURT);
         ledger.releaseEntry(round, 1);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         ledger.closeRound(round);
         vm.warp(ledger.claimableAt(round));
         claimAs(1);

@@ -70,15 +70,20 @@ contract LibrariesTest is Check {
         uint256 treasury = uint256(weights[0]) + weights[1];
         uint256 device = uint256(weights[2]) + weights[3] + weights[4] + weights[5];
         uint256 paid = RewardMath.treasuryPayout(allocation, bps, treasury, device);
-        for (uint256 i = 2; i < 6; ++i) paid += RewardMath.devicePayout(allocation, bps, weights[i], treasury, device);
+        for (uint256 i = 2; i < 6; ++i) {
+            paid += RewardMath.devicePayout(allocation, bps, weights[i], treasury, device);
+        }
         atMost(paid, allocation, "paid");
         if (treasury + device != 0) atMost(allocation, paid + 7, "only rounding is lost");
     }
 
-    function testFuzz_allocation_scales_with_quality(uint112 budget, uint64 share, uint16 quality, uint16 gate, bool scored)
-        public
-        pure
-    {
+    function testFuzz_allocation_scales_with_quality(
+        uint112 budget,
+        uint64 share,
+        uint16 quality,
+        uint16 gate,
+        bool scored
+    ) public pure {
         uint256 s = within(share, 0, 1e18);
         uint256 q = quality % 10_001;
         uint256 g = gate % 10_001;
@@ -101,7 +106,9 @@ contract LibrariesTest is Check {
         vm.assume(values.length > 0);
         uint256 n = values.length;
         uint256[] memory sorted = new uint256[](n);
-        for (uint256 i = 0; i < n; ++i) sorted[i] = values[i];
+        for (uint256 i = 0; i < n; ++i) {
+            sorted[i] = values[i];
+        }
         uint256 median = LowerMedian.inPlace(sorted, n);
         uint256 below = 0;
         uint256 above = 0;
@@ -111,7 +118,9 @@ contract LibrariesTest is Check {
         }
         atMost(below, (n - 1) / 2, "below");
         atMost(above, n / 2, "above");
-        for (uint256 i = 1; i < n; ++i) atMost(sorted[i - 1], sorted[i], "sorted");
+        for (uint256 i = 1; i < n; ++i) {
+            atMost(sorted[i - 1], sorted[i], "sorted");
+        }
     }
 
     function test_there_is_no_median_of_nothing() public {
@@ -144,7 +153,9 @@ contract LibrariesTest is Check {
     function testFuzz_board_agrees_with_sorting(uint8 count, uint64 revealed, uint256 seed) public {
         uint256 n = within(count, 1, 64);
         revealed &= uint64(n == 64 ? type(uint64).max : (1 << n) - 1);
-        for (uint256 by = 1; by <= n; ++by) fill(by, n, seed);
+        for (uint256 by = 1; by <= n; ++by) {
+            fill(by, n, seed);
+        }
         ScoreBoard.Board memory board = ScoreBoard.load(work, revealed, n);
         eq(board.validators, RoundWords.count(revealed), "validators");
         for (uint256 id = 0; id <= n; ++id) {
@@ -162,7 +173,9 @@ contract LibrariesTest is Check {
     }
 
     function fill(uint256 by, uint256 n, uint256 seed) private {
-        for (uint256 w = 0; w < 4; ++w) work[by][w] = ScorePacking.EMPTY;
+        for (uint256 w = 0; w < 4; ++w) {
+            work[by][w] = ScorePacking.EMPTY;
+        }
         for (uint256 id = 1; id <= n; ++id) {
             uint256 score = by == id ? scoreOf(seed, by, by) % 10_001 : scoreOf(seed, by, id);
             uint256 w = (id - 1) / 18;
@@ -177,12 +190,15 @@ contract LibrariesTest is Check {
         return seed % 2 == 0 ? (x >> 8) % 10_001 : 3333 * ((x >> 8) % 4);
     }
 
-    function testFuzz_heads_survive_packing(uint8[3] memory small, uint16 rule, uint40[2] memory times, uint64[2] memory sets)
-        public
-        pure
-    {
-        RoundWords.Head memory head =
-            RoundWords.Head(small[0], small[1], small[2], rule, times[0], times[1], sets[0], sets[1]);
+    function testFuzz_heads_survive_packing(
+        uint8[3] memory small,
+        uint16 rule,
+        uint40[2] memory times,
+        uint64[2] memory sets
+    ) public pure {
+        RoundWords.Head memory head = RoundWords.Head(
+            small[0], small[1], small[2], rule, times[0], times[1], sets[0], sets[1]
+        );
         RoundWords.Head memory again = RoundWords.unpackHead(RoundWords.pack(head));
         eq(keccak256(abi.encode(again)), keccak256(abi.encode(head)), "head");
     }
@@ -198,10 +214,12 @@ contract LibrariesTest is Check {
         isTrue(RoundWords.paidOf(word) == paid, "paid");
     }
 
-    function testFuzz_openings_and_emissions_survive_packing(uint64[2] memory x, uint16 y, uint112[2] memory z, bool flag)
-        public
-        pure
-    {
+    function testFuzz_openings_and_emissions_survive_packing(
+        uint64[2] memory x,
+        uint16 y,
+        uint112[2] memory z,
+        bool flag
+    ) public pure {
         RoundWords.Opening memory o = RoundWords.Opening(x[0], x[1], y, z[0]);
         eq(keccak256(abi.encode(RoundWords.unpackOpening(RoundWords.pack(o)))), keccak256(abi.encode(o)), "opening");
         RoundWords.Emission memory e = RoundWords.Emission(z[0], z[1], y, flag);

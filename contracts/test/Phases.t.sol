@@ -30,7 +30,9 @@ contract PhasesTest is Rounds {
     function test_a_round_in_which_all_act_needs_no_deadline() public {
         uint256 start = vm.getBlockTimestamp();
         uint64 round = openTo(ATTEST, 4);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         isTrue(phaseOf(round) == ATTEST, "closing is a call of its own");
         vm.prank(STRANGER);
         ledger.closeRound(round);
@@ -82,7 +84,9 @@ contract PhasesTest is Rounds {
 
     function test_late_acts_count_until_somebody_advances() public {
         uint64 round = open();
-        for (uint16 id = 1; id <= 3; ++id) ready(round, id);
+        for (uint16 id = 1; id <= 3; ++id) {
+            ready(round, id);
+        }
         vm.warp(ledger.round(round).phaseDeadline + DAY);
         ready(round, 4);
         isTrue(phaseOf(round) == BEACON, "moved on");
@@ -91,16 +95,22 @@ contract PhasesTest is Rounds {
 
     function test_reveal_waits_for_committers_alone_and_entry_for_the_ready() public {
         uint64 round = openTo(COMMIT, 3);
-        for (uint16 id = 1; id <= 2; ++id) commit(round, id);
+        for (uint16 id = 1; id <= 2; ++id) {
+            commit(round, id);
+        }
         vm.warp(ledger.round(round).phaseDeadline);
         ledger.advance(round);
         vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotCommitted.selector, round, 3));
         this.revealExternal(round, 3);
-        for (uint16 id = 1; id <= 2; ++id) reveal(round, id);
+        for (uint16 id = 1; id <= 2; ++id) {
+            reveal(round, id);
+        }
         isTrue(phaseOf(round) == ENTRY, "two reveals were all that could come");
         vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotReady.selector, round, 4));
         this.enterExternal(round, 4);
-        for (uint16 id = 1; id <= 3; ++id) enter(round, id);
+        for (uint16 id = 1; id <= 3; ++id) {
+            enter(round, id);
+        }
         isTrue(phaseOf(round) == ATTEST, "three entries were all that could come");
     }
 
@@ -175,7 +185,9 @@ contract PhasesTest is Rounds {
         vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.RhoAboveCap.selector, 1_000_001, 1_000_000));
         ledger.openRound(1, 0, DIGEST, DIGEST, 1_000_001);
         vm.stopPrank();
-        for (uint16 id = 1; id <= 4; ++id) consortium.suspend(id);
+        for (uint16 id = 1; id <= 4; ++id) {
+            consortium.suspend(id);
+        }
         vm.expectRevert(ILedgerErrors.NoActiveHospitals.selector);
         vm.prank(COORDINATOR);
         ledger.openRound(1, 0, DIGEST, DIGEST, 0);
@@ -247,9 +259,7 @@ contract PhasesTest is Rounds {
         ledger.commitQuality(round, DIGEST);
         vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.WrongPhase.selector, round, READY, ATTEST));
         ledger.attest(round, DIGEST);
-        vm.expectRevert(
-            abi.encodeWithSelector(ILedgerErrors.WrongPhase.selector, 9, ILedgerTypes.Phase.None, READY)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.WrongPhase.selector, 9, ILedgerTypes.Phase.None, READY));
         ledger.submitReady(9, DIGEST);
         vm.stopPrank();
 
@@ -302,9 +312,8 @@ contract PhasesTest is Rounds {
 
     function actSome(uint64 round, ILedgerTypes.Phase phase, uint16 who) private {
         for (uint16 id = 1; id <= 4; ++id) {
-            bool able = phase == REVEAL
-                ? ledger.acted(round, COMMIT, id)
-                : phase != ENTRY || ledger.acted(round, READY, id);
+            bool able =
+                phase == REVEAL ? ledger.acted(round, COMMIT, id) : phase != ENTRY || ledger.acted(round, READY, id);
             if (able && (who >> id) & 1 == 1) act(round, phase, id);
         }
         if (phaseOf(round) != phase) return;

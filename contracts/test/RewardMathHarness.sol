@@ -109,6 +109,8 @@ contract RewardMathHarness {
     /// @notice LowerMedian.inPlace of each list.
     function lowerMedian(uint256[][] memory lists) external pure returns (uint256[] memory ys) {
         ys = new uint256[](lists.length);
-        for (uint256 i = 0; i < lists.length; ++i) ys[i] = LowerMedian.inPlace(lists[i], lists[i].length);
+        for (uint256 i = 0; i < lists.length; ++i) {
+            ys[i] = LowerMedian.inPlace(lists[i], lists[i].length);
+        }
     }
 }

@@ -21,7 +21,9 @@ contract SettlementTest is Rounds {
 
     function setUp() public {
         deployAll(0);
-        for (uint16 id = 1; id <= 5; ++id) join(account(id), 3000);
+        for (uint16 id = 1; id <= 5; ++id) {
+            join(account(id), 3000);
+        }
         registerAll(0);
     }
 
@@ -55,7 +57,9 @@ contract SettlementTest is Rounds {
 
     function test_two_thirds_of_the_active_accept_a_digest() public {
         uint64 round = openTo(ATTEST, 5);
-        for (uint16 id = 1; id <= 3; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 3; ++id) {
+            attest(round, id, DIGEST);
+        }
         eq(ledger.round(round).acceptedDigest, 0, "3 of 5 are too few");
         attest(round, 4, keccak256("another"));
         eq(ledger.round(round).acceptedDigest, 0, "another digest does not help");
@@ -71,7 +75,9 @@ contract SettlementTest is Rounds {
 
     function test_without_quorum_nothing_is_paid_and_the_emission_rolls_over() public {
         uint64 round = openTo(ATTEST, 5);
-        for (uint16 id = 1; id <= 3; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 3; ++id) {
+            attest(round, id, DIGEST);
+        }
         vm.warp(ledger.round(round).phaseDeadline);
         vm.expectEmit(true, true, true, true, address(ledger));
         emit ILedgerEvents.RoundClosed(round, false, 0, 0, 0, 0, 0);
@@ -89,11 +95,15 @@ contract SettlementTest is Rounds {
 
     function test_who_does_not_reveal_or_attest_forfeits() public {
         uint64 round = openTo(REVEAL, 5);
-        for (uint16 id = 2; id <= 5; ++id) reveal(round, id);
+        for (uint16 id = 2; id <= 5; ++id) {
+            reveal(round, id);
+        }
         vm.warp(ledger.round(round).phaseDeadline);
         ledger.advance(round);
         stepTo(round, ATTEST, 5);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         vm.warp(ledger.round(round).phaseDeadline);
         for (uint16 id = 1; id <= 5; id += 4) {
             vm.expectEmit(true, true, true, true, address(ledger));
@@ -118,7 +128,9 @@ contract SettlementTest is Rounds {
     }
 
     function test_below_the_gate_nothing_is_allocated() public {
-        for (uint16 by = 2; by <= 5; ++by) give(by, 1, 1999);
+        for (uint16 by = 2; by <= 5; ++by) {
+            give(by, 1, 1999);
+        }
         uint64 round = openTo(CLOSED, 5);
         eq(allocationOf(round, 1), 0, "gated");
         eq(ledger.entry(round, 1).quality, 1999, "quality");
@@ -126,11 +138,17 @@ contract SettlementTest is Rounds {
     }
 
     function test_with_fewer_than_two_scores_the_last_quality_stands() public {
-        for (uint16 by = 2; by <= 5; ++by) give(by, 1, 5000);
+        for (uint16 by = 2; by <= 5; ++by) {
+            give(by, 1, 5000);
+        }
         openTo(CLOSED, 5);
-        for (uint16 by = 2; by <= 5; ++by) give(by, 1, NO_SCORE);
+        for (uint16 by = 2; by <= 5; ++by) {
+            give(by, 1, NO_SCORE);
+        }
         give(3, 1, 9999);
-        for (uint16 by = 1; by <= 4; ++by) give(by, 5, NO_SCORE);
+        for (uint16 by = 1; by <= 4; ++by) {
+            give(by, 5, NO_SCORE);
+        }
         uint64 round = openTo(CLOSED, 5);
         eq(ledger.entry(round, 1).quality, 5000, "last accepted");
         eq(ledger.entry(round, 5).quality, 9000, "last accepted");
@@ -140,13 +158,17 @@ contract SettlementTest is Rounds {
     }
 
     function test_a_newcomer_without_scores_counts_in_full() public {
-        for (uint16 by = 2; by <= 5; ++by) give(by, 1, NO_SCORE);
+        for (uint16 by = 2; by <= 5; ++by) {
+            give(by, 1, NO_SCORE);
+        }
         uint64 round = openTo(CLOSED, 5);
         eq(ledger.entry(round, 1).quality, 10_000, "newcomer");
     }
 
     function test_a_private_round_scores_nobody() public {
-        for (uint16 by = 2; by <= 5; ++by) give(by, 1, 100);
+        for (uint16 by = 2; by <= 5; ++by) {
+            give(by, 1, 100);
+        }
         profile = 2;
         uint64 round = openTo(CLOSED, 5);
         eq(allocationOf(round, 1), 200 ether, "no quality, no gate");
@@ -181,7 +203,9 @@ contract SettlementTest is Rounds {
 
     function test_a_hospital_suspended_after_its_acts_keeps_its_allocation() public {
         uint64 round = openTo(ATTEST, 5);
-        for (uint16 id = 1; id <= 4; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
         consortium.suspend(1);
         vm.warp(ledger.round(round).phaseDeadline);
         ledger.closeRound(round);
@@ -193,20 +217,28 @@ contract SettlementTest is Rounds {
         uint64 round = openTo(CLOSED, 5);
         eq(ledger.round(round).medianModelScore, 8000, "median");
         eq(ledger.round(round).budget, 1000 ether, "the first only sets the mark");
-        for (uint16 id = 1; id <= 5; ++id) modelOverride[id] = 8000 + 10 * uint256(id) + 1;
+        for (uint16 id = 1; id <= 5; ++id) {
+            modelOverride[id] = 8000 + 10 * uint256(id) + 1;
+        }
         round = openTo(ATTEST, 5);
-        for (uint16 id = 1; id <= 5; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 5; ++id) {
+            attest(round, id, DIGEST);
+        }
         vm.expectEmit(true, true, true, true, address(ledger));
         emit ILedgerEvents.RoundClosed(2, true, 1020 ether, 30 ether, 35_000, 21_000, DIGEST);
         ledger.closeRound(round);
         eq(ledger.round(round).medianModelScore, 8030, "median");
         eq(ledger.round(round).budget, 1020 ether, "990 and 30");
-        for (uint16 id = 1; id <= 5; ++id) modelOverride[id] = 7501;
+        for (uint16 id = 1; id <= 5; ++id) {
+            modelOverride[id] = 7501;
+        }
         round = openTo(CLOSED, 5);
         eq(ledger.round(round).budget, 980.1 ether, "no bonus for getting worse");
         (uint16 best,) = ledger.bestModelScore();
         eq(best, 8030, "the best stays");
-        for (uint16 id = 1; id <= 5; ++id) modelOverride[id] = 10_001;
+        for (uint16 id = 1; id <= 5; ++id) {
+            modelOverride[id] = 10_001;
+        }
         round = openTo(CLOSED, 5);
         eq(ledger.round(round).budget, 970.299 ether + 100 ether, "capped");
     }
@@ -266,7 +298,9 @@ contract SettlementTest is Rounds {
     }
 
     function test_a_lone_hospital_has_its_capacity() public {
-        for (uint16 id = 2; id <= 5; ++id) consortium.suspend(id);
+        for (uint16 id = 2; id <= 5; ++id) {
+            consortium.suspend(id);
+        }
         uint64 round = openTo(CLOSED, 1);
         isTrue(ledger.round(round).paid, "one of one is a quorum");
         eq(allocationOf(round, 1), 300 ether, "capacity 0.3, a newcomer's quality");
@@ -313,11 +347,15 @@ contract SettlementTest is Rounds {
     }
 
     function test_forty_hospitals_close_within_ten_million_gas() public {
-        for (uint16 id = 6; id <= 40; ++id) join(account(id), 500);
+        for (uint16 id = 6; id <= 40; ++id) {
+            join(account(id), 500);
+        }
         ledger = IContributionLedger(address(deployLedger(defaultParams(), defaultRule())));
         registerAll(0);
         uint64 round = openTo(ATTEST, 40);
-        for (uint16 id = 1; id <= 40; ++id) attest(round, id, DIGEST);
+        for (uint16 id = 1; id <= 40; ++id) {
+            attest(round, id, DIGEST);
+        }
         uint256 before = gasleft();
         ledger.closeRound(round);
         atMost(before - gasleft(), 5_000_000, "gas");

@@ -38,18 +38,14 @@ contract TokenTest is Deployed {
         vm.expectRevert(abi.encodeWithSelector(IParticipationToken.SupplyCapExceeded.selector, 1000, 1, 1000));
         token.mint(STRANGER, 1);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IParticipationToken.SupplyCapExceeded.selector, 1000, type(uint256).max, 1000
-            )
+            abi.encodeWithSelector(IParticipationToken.SupplyCapExceeded.selector, 1000, type(uint256).max, 1000)
         );
         token.mint(STRANGER, type(uint256).max);
     }
 
     function test_others_burn_out_of_an_allowance() public {
         token.mint(STRANGER, 100);
-        vm.expectRevert(
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(this), 0, 40)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(this), 0, 40));
         token.burnFrom(STRANGER, 40);
         vm.prank(STRANGER);
         token.approve(address(this), 50);
@@ -112,7 +108,7 @@ contract TokenTest is Deployed {
         this.deployLedgerExternal(p, defaultRule());
         vm.expectRevert(IRedemptionDesk.ZeroDuration.selector);
         this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, 0, HOUR));
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSignature("NotALocalChain(uint256)", 1));
         this.deploy("LocalSettlementToken.sol:LocalSettlementToken", abi.encode(uint256(1)));
         deployLedger(defaultParams(), defaultRule());
     }

@@ -41,8 +41,7 @@ abstract contract Deployed is Check {
         );
         consortium = IConsortium(
             vm.deployCode(
-                "Consortium.sol:Consortium",
-                abi.encode(manager, settlement, BOND, 30 * DAY, COORDINATOR, GUARDIAN)
+                "Consortium.sol:Consortium", abi.encode(manager, settlement, BOND, 30 * DAY, COORDINATOR, GUARDIAN)
             )
         );
         ledger = deployLedger(defaultParams(), defaultRule());
@@ -51,15 +50,16 @@ abstract contract Deployed is Check {
         token = IParticipationToken(
             vm.deployCode("ParticipationToken.sol:ParticipationToken", abi.encode(minter, MAX_SUPPLY))
         );
-        distributor = IRewardDistributor(
-            vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token))
-        );
+        distributor =
+            IRewardDistributor(vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token)));
         desk = IRedemptionDesk(
             vm.deployCode("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, HOUR, DAY))
         );
         eq(address(distributor), minter, "minter");
         consortium.setDisputeCourt(COURT);
-        for (uint16 id = 1; id <= hospitals; ++id) join(account(id), 10_000);
+        for (uint16 id = 1; id <= hospitals; ++id) {
+            join(account(id), 10_000);
+        }
     }
 
     function deployLedger(ILedgerTypes.Params memory p, RewardRule memory rule) internal returns (IContributionLedger) {

@@ -56,7 +56,9 @@ abstract contract Rounds is Deployed {
             vm.prank(COORDINATOR);
             ledger.publishModel(round, keccak256(abi.encode("model", round)));
         } else {
-            for (uint16 id = 1; id <= n; ++id) act(round, phase, id);
+            for (uint16 id = 1; id <= n; ++id) {
+                act(round, phase, id);
+            }
             if (ledger.round(round).phase == phase) {
                 vm.warp(ledger.round(round).phaseDeadline);
                 if (phase == ILedgerTypes.Phase.Attest) ledger.closeRound(round);
@@ -80,8 +82,7 @@ abstract contract Rounds is Deployed {
     }
 
     function commit(uint64 round, uint16 id) internal {
-        bytes32 commitment =
-            ledger.qualityCommitment(round, id, scoresBy(round, id), modelScoreBy(id), UTILITIES, SALT);
+        bytes32 commitment = ledger.qualityCommitment(round, id, scoresBy(round, id), modelScoreBy(id), UTILITIES, SALT);
         vm.prank(account(id));
         ledger.commitQuality(round, commitment);
     }
@@ -114,7 +115,9 @@ abstract contract Rounds is Deployed {
 
     function emptyScores(uint256 hospitals) internal pure returns (uint256[] memory words) {
         words = new uint256[]((hospitals + 17) / 18);
-        for (uint256 i = 0; i < words.length; ++i) words[i] = (1 << 252) - 1;
+        for (uint256 i = 0; i < words.length; ++i) {
+            words[i] = (1 << 252) - 1;
+        }
     }
 
     function setScore(uint256[] memory words, uint16 id, uint256 score) internal pure {
@@ -143,8 +146,8 @@ abstract contract Rounds is Deployed {
             leaf.quality = 8000;
             leaf.compute = uint16(900 + 100 * (k % 4));
             leaf.salt = keccak256(abi.encode("leaf", id, k));
-            weights[k] = 3000 * uint256(leaf.volume) + 5000 * uint256(profile == 0 ? 8000 : 10_000)
-                + 2000 * uint256(leaf.compute);
+            weights[k] = 3000 * uint256(leaf.volume) + 5000 * uint256(profile == 0 ? 8000 : 10_000) + 2000
+                * uint256(leaf.compute);
         }
     }
 

@@ -27,7 +27,9 @@ contract Story is Rounds {
     uint160 private nextAccount = 0xACC0_0000;
 
     constructor() {
-        for (uint16 id = 1; id <= HOSPITALS; ++id) rotate(id);
+        for (uint16 id = 1; id <= HOSPITALS; ++id) {
+            rotate(id);
+        }
         deployAll(HOSPITALS);
         leafCount = LEAVES;
         registerAll(0);
@@ -49,7 +51,9 @@ contract Story is Rounds {
 
     /// @notice Up to eight phases go by, with this or that hospital absent now and then.
     function proceed(uint256 seed) external {
-        for (uint256 i = 0; i <= seed % 8; ++i) step(uint8(uint256(keccak256(abi.encode(seed, i)))));
+        for (uint256 i = 0; i <= seed % 8; ++i) {
+            step(uint8(uint256(keccak256(abi.encode(seed, i)))));
+        }
     }
 
     /// @dev Some hospitals act (bits of `who`), and unless all did, a deadline passes.
@@ -243,7 +247,9 @@ contract Story is Rounds {
     }
 
     function able(uint64 round, ILedgerTypes.Phase phase, uint16 id) private view returns (bool) {
-        if (consortium.activeHospitalOf(accounts[id]) != id || (ledger.round(round).activeSet >> id) & 1 == 0) return false;
+        if (consortium.activeHospitalOf(accounts[id]) != id || (ledger.round(round).activeSet >> id) & 1 == 0) {
+            return false;
+        }
         if (ledger.acted(round, phase, id)) return false;
         if (phase == ILedgerTypes.Phase.Reveal) return ledger.acted(round, ILedgerTypes.Phase.Commit, id);
         if (phase == ILedgerTypes.Phase.Entry) return ledger.acted(round, ILedgerTypes.Phase.Ready, id);

@@ -31,7 +31,9 @@ library SumTreeBuilder {
         for (uint256 i = 0; i < depth; ++i) {
             tree.levels[i] = level;
             Node[] memory above = new Node[](level.length / 2);
-            for (uint256 k = 0; k < above.length; ++k) above[k] = parent(level[2 * k], level[2 * k + 1]);
+            for (uint256 k = 0; k < above.length; ++k) {
+                above[k] = parent(level[2 * k], level[2 * k + 1]);
+            }
             level = above;
         }
     }
@@ -45,7 +47,9 @@ library SumTreeBuilder {
     /// @dev The siblings of a slot, from the bottom up.
     function proof(Tree memory tree, uint256 slot) internal pure returns (Node[] memory siblings) {
         siblings = new Node[](tree.levels.length);
-        for (uint256 i = 0; i < siblings.length; ++i) siblings[i] = tree.levels[i][(slot >> i) ^ 1];
+        for (uint256 i = 0; i < siblings.length; ++i) {
+            siblings[i] = tree.levels[i][(slot >> i) ^ 1];
+        }
     }
 
     function parent(Node memory left, Node memory right) internal pure returns (Node memory) {
@@ -65,11 +69,7 @@ library SumTreeBuilder {
         return 1 + uint256(leaf.volume) * 2 ** 32 + uint256(leaf.compute) * 2 ** 80 + weight * 2 ** lane;
     }
 
-    function leafHash(address ledger, uint64 round, uint16 hospital, Leaf memory leaf)
-        internal
-        view
-        returns (bytes32)
-    {
+    function leafHash(address ledger, uint64 round, uint16 hospital, Leaf memory leaf) internal view returns (bytes32) {
         bytes memory encoded = bytes.concat(
             keccak256("FedIoMT.Leaf.v1"),
             abi.encode(block.chainid, ledger, round, hospital),
