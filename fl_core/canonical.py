@@ -11,7 +11,6 @@ import rfc8785
 
 from fl_core.errors import SpecError
 
-
 MAX_NESTING = 64
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(rb"[\[\]{}]")
