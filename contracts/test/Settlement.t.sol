@@ -73,6 +73,16 @@ contract SettlementTest is Rounds {
         eq(allocationOf(round, 5), 225 ether, "the others share: a quarter, times 0.9");
     }
 
+    function test_exactly_two_thirds_are_enough() public {
+        consortium.suspend(4);
+        consortium.suspend(5);
+        uint64 round = openTo(ATTEST, 3);
+        attest(round, 1, DIGEST);
+        eq(ledger.round(round).acceptedDigest, 0, "one of three");
+        attest(round, 2, DIGEST);
+        eq(ledger.round(round).acceptedDigest, DIGEST, "two of three");
+    }
+
     function test_without_quorum_nothing_is_paid_and_the_emission_rolls_over() public {
         uint64 round = openTo(ATTEST, 5);
         for (uint16 id = 1; id <= 3; ++id) {
