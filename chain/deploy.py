@@ -31,7 +31,7 @@ class DeployConfig:
 
     Attributes:
         rule: the first reward rule.
-        max_supply: upper bound of everything ever allocated, in the token's smallest unit; below 2^112.
+        max_supply: upper bound of everything ever allocated, in the token's smallest unit; below 2^96.
         initial_emission: base emission of round 1.
         emission_decay_bps: each round's emission is the previous one's times this over 10_000.
         bonus_per_point: bonus for each point by which the median model score beats the best so far.

@@ -120,7 +120,8 @@ class RoundHistory:
         submissions: entries as they were submitted.
         attestations: in order.
         allocations: at the close.
-        voided: what was taken back by a dispute, by hospital.
+        voided: what was taken back by a dispute, by hospital; 0 where the entry was voided before the close.
+        voided_at: where an entry was voided, by hospital.
         forfeited: hospitals with an entry that was not counted.
         closing: how it closed, or None while it is open.
         claims: leaves paid so far.
@@ -140,10 +141,19 @@ class RoundHistory:
     attestations: tuple[AttestRecord, ...]
     allocations: tuple[Allocation, ...]
     voided: dict[int, int]
+    voided_at: dict[int, Where]
     forfeited: frozenset[int]
     closing: Closing | None
     claims: tuple[PaidClaim, ...]
     treasury_claims: tuple[PaidTreasury, ...]
+
+    def voided_before(self, place: Where) -> dict[int, int]:
+        """What disputes took back before a place on the chain, by hospital."""
+        return {
+            hospital: self.voided[hospital]
+            for hospital, where in self.voided_at.items()
+            if (where.block, where.index) < (place.block, place.index)
+        }
 
     def paid_out(self, hospital: int) -> int:
         """What was minted against a hospital's allocation so far."""
@@ -235,6 +245,7 @@ def _history(
             for event in named["Allocated"]
         ),
         voided={event.values["hospital"]: event.values["amount"] for event in named["EntryVoided"]},
+        voided_at={event.values["hospital"]: _where(event) for event in named["EntryVoided"]},
         forfeited=frozenset(event.values["hospital"] for event in named["Forfeited"]),
         closing=_closing(closed[0]) if closed else None,
         claims=tuple(claims),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from chain.contracts import Contracts
-from chain.history import RoundHistory
+from chain.history import RoundHistory, Where
 from chain.records import Lanes as ChainLanes
 from chain.records import Node as ChainNode
 from fl_core.spec import epoch_of
@@ -13,6 +13,7 @@ from incentives import (
     FULL_SCORE,
     EmissionTerms,
     HospitalRound,
+    IncentivesError,
     Lanes,
     LedgerState,
     Node,
@@ -65,19 +66,21 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
 
 @dataclass
 class LedgerReplay:
-    """Closes the ledger's rounds again, one after the other, from what was revealed, entered and attested.
+    """Closes the ledger's rounds again, one after the other, from what was revealed, entered, attested and voided.
 
     Attributes:
         terms: what deployment fixed.
         capacities_bps: each hospital's capacity.
         state: the ledger's running figures after the last round replayed.
         qualities: each hospital's last accepted quality.
+        earlier: the rounds replayed so far, with what disputes had taken back of each when it was last looked at.
     """
 
     terms: EmissionTerms
     capacities_bps: dict[int, int]
     state: LedgerState
     qualities: dict[int, int] = field(default_factory=dict)
+    earlier: list[tuple[RoundHistory, dict[int, int]]] = field(default_factory=list)
 
     @classmethod
     def begin(cls, contracts: Contracts) -> LedgerReplay:
@@ -95,7 +98,15 @@ class LedgerReplay:
         )
 
     def close(self, history: RoundHistory) -> RoundOutcome:
-        """What closing this round, the next one in order, should have given."""
+        """What closing this round, the next one in order, should have given.
+
+        Raises:
+            IncentivesError: the round has not closed.
+        """
+        if history.closing is None:
+            raise IncentivesError(f"round {history.record.round} has not closed: there is nothing to replay")
+        self._take_back(history.closing.where)
+        voided = history.voided_before(history.closing.where)
         reveals = {item.hospital: Reveal(item.scores, item.model_score) for item in history.reveals}
         lanes = {item.hospital: _lanes(item.lanes) for item in history.submissions}
         attested = {item.hospital: item.digest for item in history.attestations}
@@ -106,6 +117,7 @@ class LedgerReplay:
                 lanes=lanes.get(hospital),
                 reveal=reveals.get(hospital),
                 attested=attested.get(hospital),
+                voided=hospital in voided,
                 last_quality=self.qualities.get(hospital, FULL_SCORE),
             )
             for hospital in sorted(history.record.active)
@@ -114,7 +126,17 @@ class LedgerReplay:
         outcome = close_round(rule, Profile(history.record.profile), hospitals, self.state, self.terms)
         self.state = outcome.state
         self.qualities |= outcome.last_qualities
+        self.earlier.append((history, voided))
         return outcome
+
+    def _take_back(self, closing: Where) -> None:
+        """Take what was voided of closed rounds since the last closing off the total."""
+        total = self.state.total_allocated
+        for position, (history, seen) in enumerate(self.earlier):
+            voided = history.voided_before(closing)
+            total -= sum(amount for hospital, amount in voided.items() if hospital not in seen)
+            self.earlier[position] = (history, voided)
+        self.state = replace(self.state, total_allocated=total)
 
 
 def _close(history: RoundHistory) -> RecordedClose | None:
