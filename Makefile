@@ -8,11 +8,10 @@ ARGS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-STAMPS := .make
-READY := $(STAMPS)/python $(STAMPS)/node
+READY := .venv/.ready-$(TORCH) node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format contracts bench clean check-tools
+.PHONY: help setup demo test lint format contracts bench clean check-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,11 +21,8 @@ setup: $(READY) ## virtual environment and npm packages, pinned
 demo: $(READY) ## the whole story: hospitals train, the chain records, tokens are claimed and redeemed
 	@$(BIN)/fediomt demo $(ARGS)
 
-test: $(READY) ## every test but the slow ones (under ten minutes on two cores)
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
-
-test-slow: $(READY) ## the long ones
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+test: $(READY) ## every test (under ten minutes on two cores)
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY) ## types, style, import boundaries, Solidity lint
 	$(BIN)/ruff check .
@@ -46,7 +42,7 @@ bench: $(READY) ## reproduce docs/benchmarks.md
 	$(BIN)/fediomt bench all
 
 clean: ## remove the virtual environment, npm packages and build output (runs/ stays)
-	rm -rf .venv node_modules $(STAMPS) out cache artifacts-hardhat *.egg-info
+	rm -rf .venv node_modules out cache artifacts-hardhat *.egg-info
 
 check-tools:
 	@command -v $(PYTHON) >/dev/null || { echo "FedIoMT needs Python >= 3.11: install it or name it, make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -56,20 +52,21 @@ check-tools:
 	@node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)' || { echo "FedIoMT needs Node >= 20, this is $$(node --version)" >&2; exit 1; }
 
 # The CPU build carries a local version label; where no configured index offers it, uv knows where it is published.
-$(STAMPS)/python: pyproject.toml constraints.txt | check-tools
+$(firstword $(READY)): pyproject.toml constraints.txt | check-tools
 	@echo "Setting up Python packages in .venv (once, about a minute)"
-	@mkdir -p $(STAMPS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 ifeq ($(shell uname -s)-$(TORCH),Linux-cpu)
 	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").split("+")[0] != "$(TORCH_VERSION)")' 2>/dev/null \
 	  || $(PIP) install -c constraints.txt 'torch==$(TORCH_VERSION)+cpu' 2>/dev/null \
 	  || { $(PIP) install -c constraints.txt uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu 'torch==$(TORCH_VERSION)'; }
+else
+	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit("cpu" not in m.version("torch"))' 2>/dev/null \
+	  && $(PIP) uninstall --yes torch || true
 endif
 	@$(PIP) install -c constraints.txt -e '.[dev,privacy]'
 	@touch $@
 
-$(STAMPS)/node: package.json package-lock.json | check-tools
+node_modules/.ready: package.json package-lock.json | check-tools
 	@echo "Setting up npm packages in node_modules (once, about half a minute)"
-	@mkdir -p $(STAMPS)
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -50,7 +50,7 @@ def _several_commands() -> None:
 
 def main() -> None:
     """Entry point of the `fediomt` command."""
-    run(build_app(sys.argv[1] if len(sys.argv) > 1 else None))
+    run(lambda: build_app(sys.argv[1] if len(sys.argv) > 1 else None))
 
 
 if __name__ == "__main__":

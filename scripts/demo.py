@@ -20,7 +20,7 @@ from scripts.console.notes import ACCOUNTABLE_NOTE
 from scripts.console.options import RUNS, Json, Runs
 from scripts.console.output import console, print_json, tokens
 from scripts.console.progress import train_with_progress
-from scripts.console.run_command import run_function
+from scripts.console.run_command import StopAsked, run_function
 from scripts.federation.auditing import AuditLine, audit_run
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium, found_consortium
@@ -72,8 +72,10 @@ def demo(
     folder = runs / run_id
     try:
         report = tell(settings, screen, run_id, folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)  # the chain that its rounds were recorded on is gone
+        if isinstance(error, StopAsked):
+            raise StopAsked("interrupted: the node is stopped, and nothing of this demo is kept") from None
         raise
     if as_json:
         print_json(report.to_json())

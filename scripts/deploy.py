@@ -50,12 +50,21 @@ def deploy(
     folder = deployments_folder(home)
     known = _known(folder, w3)
     if known is not None and not fresh:
+        admitted = open_contracts(w3, known).consortium.hospital_count()
+        if admitted < hospitals:
+            raise CommandError(
+                f"contracts with {admitted} hospitals are there already: for {hospitals}, deploy anew with --fresh"
+            )
         _show(open_contracts(w3, known), known, as_json, new=False)
         return
     share = 100 / hospitals if capacity is None else capacity
     if not 0 < share <= 100:
         raise CommandError(f"a capacity of {share:g}% makes no sense: choose above 0, at most 100")
     local = chain_id_of(w3) in LOCAL_CHAIN_IDS
+    if not local and settlement is None:
+        raise CommandError(
+            f"chain {chain_id_of(w3)} is not a local one: name the ERC-20 in which bonds are posted with --settlement"
+        )
     config = (
         DeployConfig.local(k_min=k_min, rule=DEFAULT_RULE)
         if local

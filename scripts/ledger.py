@@ -109,7 +109,7 @@ def hospital(
         print_json({**facts, "rounds": lines})
         return
     print_table(f"hospital {number}", ("what", "value"), list(facts.items()))
-    columns = ("round", "devices", "volume", "compute", "quality", "share", "allocated", "claimed", "state")
+    columns = ("round", "devices", "volume", "quality", "share", "allocated", "claimed", "state")
     print_table("rounds (amounts in tokens)", columns, [[line[name] for name in columns] for line in lines])
 
 
@@ -146,9 +146,9 @@ def device(
         "quality",
         "compute",
         "due",
-        "paid to",
+        "paid_to",
         "claimed",
-        "root on chain",
+        "root_on_chain",
     )
     print_table(
         f"device {account}, balance {balance:,.3f} tokens",
@@ -238,9 +238,9 @@ def _device_lines(contracts: Contracts, runs: Path, account: bytes) -> list[dict
                     "quality": receipt.leaf.quality,
                     "compute": receipt.leaf.compute,
                     "due": tokens(due),
-                    "paid to": "itself" if own else "treasury",
+                    "paid_to": "itself" if own else "treasury",
                     "claimed": paid if own else by_treasury,
-                    "root on chain": "holds" if on_chain and holds else "DIFFERS",
+                    "root_on_chain": "holds" if on_chain and holds else "DIFFERS",
                 }
             )
     return lines

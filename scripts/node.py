@@ -18,8 +18,8 @@ app = typer.Typer(help="The local EVM node (Anvil).", no_args_is_help=True)
 @app.command()
 def up(
     home: Home = HOME,
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8545,
-    chain_id: Annotated[int, typer.Option(help="Chain id.")] = 31337,
+    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65_535)] = 8545,
+    chain_id: Annotated[int, typer.Option(help="Chain id.", min=1)] = 31337,
     as_json: Json = False,
 ) -> None:
     """Start a node in the background; does nothing if it runs already. Its state survives restarts."""

@@ -21,6 +21,8 @@ from scripts.federation.redemption import BUYER_SECONDS, FULFIL_SECONDS, offer_s
 
 app = typer.Typer(help="Redeem tokens for services.", no_args_is_help=True)
 
+MAX_PRICE = Decimal(10) ** 9
+
 Hospital = Annotated[int, typer.Option(help="Id of the hospital that acts.")]
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 
@@ -188,6 +190,9 @@ def refund(
 
 
 def _sender(contracts: Contracts, keystore: Path | None, password_file: Path | None, hospital: int) -> Sender:
+    count = contracts.consortium.hospital_count()
+    if not 1 <= hospital <= count:
+        raise CommandError(f"there is no hospital {hospital}: ids are 1 to {count}")
     return Sender(contracts.w3, open_keyring(contracts.w3, keystore, password_file).hospital(hospital))
 
 
@@ -206,9 +211,12 @@ def _order_line(contracts: Contracts, number: int) -> dict[str, Any]:
 
 def _amount(text: str) -> int:
     try:
-        amount = Decimal(text).scaleb(18)
-    except InvalidOperation as error:
-        raise CommandError(f"{text!r} is no price: give a number of tokens, such as 25 or 0.5") from error
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("nan")
+    if not price.is_finite() or price > MAX_PRICE:
+        raise CommandError(f"{text!r} is no price: give a number of tokens, such as 25 or 0.5")
+    amount = price.scaleb(18)
     if amount <= 0 or amount != amount.to_integral_value():
         raise CommandError(f"{text!r} is no price: it must be above 0 and have at most 18 decimals")
     return int(amount)

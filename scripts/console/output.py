@@ -28,7 +28,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        widest = max((len(cell(row[index])) for row in rows), default=0) if numeric else None
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, min_width=widest)
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     console().print(table)
@@ -41,7 +42,8 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".")
+        digits = 2 if abs(value) >= 100 else 3
+        return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)

@@ -123,8 +123,8 @@ def open_run_contracts(state: RunState, home: Path, url: str | None, expected: i
     w3 = open_node(home, url, deployment.chain_id if expected is None else expected)
     if "0x" + genesis_hash(w3).hex() != deployment.genesis:
         raise CommandError(
-            f"run {state.run} was recorded on a chain that is gone: the node was started afresh since; "
-            "name another run with --run, or train again"
+            f"run {state.run} was recorded on a chain that is gone: its bundles alone can still be audited with "
+            "`fediomt audit --no-chain`; or name another run with --run"
         )
     check_present(deployment, w3)
     return open_contracts(w3, deployment)

@@ -75,6 +75,8 @@ class RunSettings:
         """
         if not 0 <= self.seed < 1 << 63:
             raise SpecError(f"seed {self.seed}: choose 0 to 2^63 - 1")
+        if not 0 < self.learning_rate <= 100:
+            raise SpecError(f"learning rate {self.learning_rate}: choose above 0, at most 100")
         if self.rounds < 1:
             raise SpecError(f"{self.rounds} rounds: ask for at least 1")
         if self.model not in ("logistic", "mlp"):
@@ -92,6 +94,8 @@ class RunSettings:
             raise SpecError(f"hospital {self.inflating_hospital} cannot inflate: there are {self.hospitals}")
         if self.inflation < 1 or not 0 <= self.own_payees <= 1:
             raise SpecError("inflation must be at least 1, and the share of own payees between 0 and 1")
+        if self.csv is None and (self.label or self.group or self.site):
+            raise SpecError("--label, --group and --site are about a table: name it with --csv")
         if (self.data is None) == (self.csv is None):
             raise SpecError("name either a data set (--data) or a table (--csv), not both")
         if self.csv is not None and self.label is None:

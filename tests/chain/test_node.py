@@ -23,8 +23,9 @@ from chain.sender import Sender
 pytestmark = pytest.mark.node
 
 HOLD = """
-import sys, time
+import signal, sys, time
 from chain.node import AnvilNode
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 with AnvilNode() as node:
     print(node.pid, flush=True)
     {body}

@@ -64,8 +64,8 @@ def test_a_device_sees_its_leaves_hold_against_the_chain(recorded):
     for address in list(state.devices())[:4]:
         shown = recorded.ask("ledger", "device", "0x" + address.hex())
         assert shown["rounds"]
-        assert all(line["root on chain"] == "holds" and line["claimed"] for line in shown["rounds"])
-        own = [line for line in shown["rounds"] if line["paid to"] == "itself"]
+        assert all(line["root_on_chain"] == "holds" and line["claimed"] for line in shown["rounds"])
+        own = [line for line in shown["rounds"] if line["paid_to"] == "itself"]
         assert len(shown["claims"]) == len(own)
         assert sum(c["amount"] for c in shown["claims"]) == pytest.approx(sum(line["due"] for line in own))
 
@@ -96,7 +96,7 @@ def test_who_is_not_the_provider_cannot_fulfil(recorded):
     assert_one_line_error(fediomt("redeem", "fulfil", str(order), "--hospital", "3", cwd=recorded.folder))
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "much", "0.0000000000000000001"])
+@pytest.mark.parametrize("price", ["0", "-1", "much", "nan", "inf", "1e40", "0.0000000000000000001"])
 def test_an_impossible_price_is_refused(recorded, price):
     outcome = fediomt("redeem", "offer", "x", "--hospital", "2", "--", price, cwd=recorded.folder)
     assert_one_line_error(outcome, price)
@@ -111,6 +111,22 @@ def test_the_audit_finds_nothing_and_the_doctor_is_content(recorded):
     doctor = recorded.ask("doctor")
     assert doctor["healthy"], doctor
     assert {check["what"]: check["state"] for check in doctor["checks"]}["contracts"] == "ok"
+
+
+def test_a_run_whose_chain_is_gone_is_audited_from_its_bundles(recorded):
+    outcome = fediomt("audit", "--no-chain", "--json", cwd=recorded.folder)
+    assert outcome.code == 0, outcome
+    assert [line["subject"] for line in json.loads(outcome.out)["lines"]] == ["round 1", "round 2", "round 3"]
+
+
+@pytest.mark.parametrize("hospital", ["0", "9", "-1", str(10**40)])
+def test_a_hospital_that_is_not_there_is_named(recorded, hospital):
+    outcome = fediomt("redeem", "order", "1", f"--hospital={hospital}", cwd=recorded.folder)
+    assert_one_line_error(outcome, f"no hospital {hospital}")
+
+
+def test_more_hospitals_than_are_deployed_need_a_fresh_deployment(recorded):
+    assert_one_line_error(fediomt("deploy", "--hospitals", "5", cwd=recorded.folder), "--fresh")
 
 
 def test_another_chain_id_is_refused(recorded):

@@ -88,6 +88,8 @@ def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
         (("--model", "forest"), "forest"),
         (("--epochs", "0"), "epochs"),
         (("--learning-rate", "-1"), "learning rate"),
+        (("--learning-rate", "1e308"), "learning rate"),
+        (("--label", "y"), "--csv"),
         (("--dropout", "2"), "dropout"),
         (("--alpha", "0"), "alpha"),
         (("--hospitals", "99"), "99 hospitals"),
