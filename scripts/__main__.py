@@ -1,4 +1,4 @@
-"""The command line `fediomt`: only the command that is asked for is imported, so that queries start fast."""
+"""The command line `fediomt`: only the command that is asked for is imported."""
 
 from __future__ import annotations
 

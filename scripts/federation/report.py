@@ -217,6 +217,7 @@ def figures(report: RunReport) -> list[tuple[str, str]]:
         ("redeemed", f"{tokens(report.redeemed):,.3f} tokens"),
         ("supply", f"{tokens(report.supply):,.3f} tokens"),
         ("audit", "nothing differs" if report.audit_ok else "FAILED"),
+        ("time on the chain", report.clock),
     ]
 
 
