@@ -3,57 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from incentives import device_payout, leaf_weight, operator_share
+from incentives import device_payout, leaf_weight
 from scripts.federation.contributions import entry_of
 from scripts.federation.record import RoundRecord
 
 
-@dataclass(frozen=True)
-class Earnings:
-    """Tokens in smallest units (18 decimals).
-
-    Attributes:
-        devices: by account, what each device's leaves are due, whoever claims it.
-        hospitals: by hospital, what was allocated.
-        operators: by hospital, the operator's share.
-    """
-
-    devices: dict[bytes, int]
-    hospitals: dict[int, int]
-    operators: dict[int, int]
-
-
-def earnings(records: Iterable[RoundRecord], allocations: Mapping[tuple[int, int], int]) -> Earnings:
-    """Split allocations by the reward rule.
+def device_earnings(
+    records: Iterable[RoundRecord], allocations: Mapping[tuple[int, int], int]
+) -> dict[bytes, int]:
+    """What each device's leaves are due by the reward rule, whoever claims it.
 
     Args:
         records: the run's rounds.
         allocations: tokens by (round, hospital), as the ledger has them.
+
+    Returns:
+        Tokens in smallest units (18 decimals) by account; enrolled devices without a leaf have 0.
     """
-    devices: dict[bytes, int] = {}
-    hospitals: dict[int, int] = {}
-    operators: dict[int, int] = {}
+    earned: dict[bytes, int] = {}
     for record in records:
         for hospital, part in record.hospitals.items():
             for address in part.slots:
-                devices.setdefault(address, 0)
-            amount = allocations.get((record.number, hospital), 0)
-            hospitals[hospital] = hospitals.get(hospital, 0) + amount
-            bps = record.rule.operator_bps
-            operators[hospital] = operators.get(hospital, 0) + operator_share(amount, bps)
+                earned.setdefault(address, 0)
             if not part.contributions:
                 continue
             tree = entry_of(record, part).tree
             for item in part.contributions:
-                devices[item.device] += device_payout(
-                    amount,
-                    operator_bps=bps,
+                earned[item.device] += device_payout(
+                    allocations.get((record.number, hospital), 0),
+                    operator_bps=record.rule.operator_bps,
                     device_weight=leaf_weight(
                         record.rule, tree.leaves[item.slot], quality_scored=record.device_quality_scored
                     ),
                     weight_treasury=tree.root.lanes.weight_treasury,
                     weight_device=tree.root.lanes.weight_device,
                 )
-    return Earnings(devices, hospitals, operators)
+    return earned

@@ -117,10 +117,10 @@ class Coordinator:
             RoundRejectedError: a hospital's recomputation found a difference; nothing was attested.
         """
         book, engine = self._book, self._population.engine
-        number = book.next_round
         if self.next_epoch != self._epoch:
             self.begin_epoch(self.next_epoch)
-        plan = RoundPlan(number=number, spec=self._cloud.spec, model=self._cloud.model)
+        plan = self._cloud.plan()
+        number = plan.number
         rule = book.rule
         book.open(plan)
         ready = engine.ready_lists(number)

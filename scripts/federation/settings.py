@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -155,8 +154,3 @@ class RunSettings:
             return cls(**value)
         except TypeError as error:
             raise SpecError(f"run settings are malformed: {error}") from error
-
-
-def read_settings(path: Path) -> RunSettings:
-    """Read settings from a JSON file."""
-    return RunSettings.from_json(json.loads(path.read_text()))

@@ -10,7 +10,7 @@ from chain.signing import EthereumSigner
 from fl_core.simulation.behaviours import Behaviour
 from scripts.federation.chain_book import ChainBook
 from scripts.federation.consortium import Consortium
-from scripts.federation.earnings import earnings
+from scripts.federation.earnings import device_earnings
 from scripts.federation.redemption import Redemption
 from scripts.federation.report import DeviceEarning, RunReport, gas_table
 from scripts.federation.run import Run
@@ -58,7 +58,7 @@ def report_of(
         for place, kind in population.behaviours.items()
     }
     earned: dict[str, list[DeviceEarning]] = {}
-    for address, amount in earnings(records, allocations).devices.items():
+    for address, amount in device_earnings(records, allocations).items():
         hospital, index, _ = devices[address]
         earned.setdefault(shown[hospital, index], []).append(DeviceEarning(hospital, amount))
     true_rows = {a: population.true_rows[h, i] for a, (h, i, _) in devices.items()}
