@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready-$(TORCH) node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format contracts bench clean check-tools
+.PHONY: help setup demo test test-slow lint format contracts bench clean check-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,10 @@ demo: $(READY) ## the whole story: hospitals train, the chain records, tokens ar
 	@$(BIN)/fediomt demo $(ARGS)
 
 test: $(READY) ## every test (under ten minutes on two cores)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-slow: $(READY) ## the tests that `make test` leaves out: attacks, 10^5 schedules (about an hour)
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(READY) ## types, style, import boundaries, Solidity lint
 	$(BIN)/ruff check .
