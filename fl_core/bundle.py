@@ -131,6 +131,8 @@ def _read_manifest(path: Path, data: bytes) -> dict[str, str]:
             raise BundleError(f"{path} names {name!r}, which is no file of a bundle")
         if not isinstance(value, str) or not _HEX_DIGEST.match(value):
             raise BundleError(f"{path} is malformed: {name} has no SHA-256")
+    if canonical_json(manifest) != data:
+        raise BundleError(f"{path} is not canonical JSON: a bundle has one digest")
     return manifest
 
 

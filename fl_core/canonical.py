@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ import rfc8785
 from fl_core.errors import SpecError
 
 MAX_NESTING = 64
+_EXACT = 2.0**53
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
@@ -33,7 +35,8 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Read JSON that came from outside.
 
-    Whoever needs the bytes to be canonical encodes what was read again and compares.
+    Whoever needs the bytes to be canonical encodes what was read again and compares. A whole number beyond 2^53 - 1 is
+    read as the float it stands for: canonical JSON has no other.
 
     Raises:
         SpecError: not UTF-8, not JSON (NaN and infinities are not), or nested more than 64 deep.
@@ -45,9 +48,16 @@ def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         if depth > MAX_NESTING:
             raise SpecError(f"not JSON that is read here: nested more than {MAX_NESTING} deep")
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(data.decode("utf-8"), parse_int=_whole_number, parse_constant=_refuse_constant)
     except ValueError as error:
         raise SpecError(f"not JSON: {error}") from error
+
+
+def _whole_number(digits: str) -> int | float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"a number of {len(digits)} digits is out of range")
+    return int(digits) if abs(value) < _EXACT else value
 
 
 def _refuse_constant(name: str) -> None:

@@ -133,6 +133,13 @@ def test_a_malformed_manifest_is_named_and_leads_nowhere_outside(bundle, manifes
         read_bundle(bundle)
 
 
+def test_a_manifest_that_says_the_same_in_other_bytes_is_refused(bundle):
+    manifest = bundle / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().replace(b":", b": "))
+    with pytest.raises(BundleError, match="not canonical"):
+        read_bundle(bundle)
+
+
 @pytest.mark.parametrize(
     "name",
     ["../x", "/x", "a/b", "", ".", "..", ".hidden", "a\\b", "a\nb", "x" * 101, MANIFEST, "a\x00b", "ä"],

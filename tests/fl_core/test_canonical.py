@@ -134,3 +134,19 @@ def test_a_value_of_another_type_is_refused_and_its_field_named(field, value):
 def test_an_object_with_other_fields_or_no_object_is_refused(value):
     with pytest.raises(SpecError, match="Outer"):
         from_fields(Outer, value)
+
+
+@pytest.mark.parametrize("number", [1e17, -1e17, 2.0**53, 1e20, 9.007199254740994e15])
+def test_a_large_float_can_be_written_again_after_reading(number):
+    data = canonical_json(number)
+    assert canonical_json(parse_json(data)) == data
+
+
+def test_a_whole_number_that_no_float_holds_is_not_canonical():
+    data = b"9007199254740993"
+    assert canonical_json(parse_json(data)) != data
+
+
+def test_a_number_beyond_all_floats_is_refused():
+    with pytest.raises(SpecError, match="out of range"):
+        parse_json(b"1" * 400)
