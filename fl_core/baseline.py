@@ -1,4 +1,4 @@
-"""The centralised baseline: the same model and encoder on all training rows in one place."""
+"""The centralised baseline: the same model on all training rows in one place, scaled by their own statistics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Centralised:
     """A model trained on pooled rows.
 
     Attributes:
-        vector: float32 (d,).
+        vector: float32 (d,), for features scaled by the training rows' mean and deviation.
         test: its metrics on the test rows.
     """
 
@@ -35,11 +35,15 @@ def train_centralised(
 ) -> Centralised:
     """Train on pooled training rows until the loss has settled, and measure on the test rows.
 
+    Features are scaled by the training rows' own mean and deviation: pooled rows have no need for public ranges.
+
     Raises:
         SpecError: shapes that do not fit the model.
         DataError: no rows.
         TrainingError: training diverged.
     """
     start = initial_vector(spec, seed)
-    vector = start + train_local(spec, start, features, labels, training, seed)
-    return Centralised(vector, evaluate(spec, vector, test_features, test_labels))
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1
+    vector = start + train_local(spec, start, (features - mean) / deviation, labels, training, seed)
+    return Centralised(vector, evaluate(spec, vector, (test_features - mean) / deviation, test_labels))

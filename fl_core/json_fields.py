@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from fl_core.errors import SpecError
@@ -16,7 +18,8 @@ def from_fields(kind: type[T], value: object) -> T:
     """The dataclass that a JSON object holds.
 
     Fields may be int, float, bool, str, an enumeration (by value), a literal, a tuple of one of these, or a dataclass
-    of such fields. Nothing is coerced, except that a whole number stands for the float of that value.
+    of such fields; each may be optional (`X | None`). Nothing is coerced, except that a whole number stands for the
+    float of that value.
 
     Raises:
         SpecError: a field is missing, unknown or of another type, or the dataclass refuses its value.
@@ -24,7 +27,7 @@ def from_fields(kind: type[T], value: object) -> T:
     assert is_dataclass(kind)
     if not isinstance(value, Mapping):
         raise SpecError(f"{kind.__name__}: a JSON object is needed, not {_shown(value)}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = [field.name for field in fields(kind)]
     if set(names) != set(value):
         odd = ", ".join(sorted(map(str, set(names) ^ set(value))))
@@ -32,11 +35,20 @@ def from_fields(kind: type[T], value: object) -> T:
     return kind(**{name: _read(hints[name], value[name], f"{kind.__name__}.{name}") for name in names})
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _read(hint: Any, value: object, name: str) -> Any:  # noqa: ANN401 - types and values of any field
+    if get_origin(hint) is UnionType and value is not None:
+        (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
     origin = get_origin(hint)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_read(get_args(hint)[0], item, name) for item in value)
-    if origin is Literal and isinstance(value, str) and value in get_args(hint):
+    if (origin is Literal and isinstance(value, str) and value in get_args(hint)) or (
+        value is None and NoneType in get_args(hint)
+    ):
         return value
     if isinstance(hint, type):
         if is_dataclass(hint):

@@ -21,7 +21,9 @@ from fl_core.errors import SpecError
 from fl_core.threads import one_thread
 
 Float32Array = NDArray[np.float32]
-ModelKind = Literal["logistic", "mlp"]
+ModelKind = Literal["logistic", "mlp", "conv1d"]
+
+_KINDS = ("logistic", "mlp", "conv1d")
 
 
 @dataclass(frozen=True)
@@ -29,36 +31,75 @@ class ModelSpec:
     """Shape of a model.
 
     Attributes:
-        kind: "logistic" (multinomial logistic regression) or "mlp" (ReLU layers of the sizes in `hidden`).
-        features: inputs d.
+        kind: "logistic" (multinomial logistic regression), "mlp" (ReLU layers of the sizes in `hidden`), or "conv1d"
+            (ReLU convolutions over time, their mean over time, then a linear layer).
+        features: inputs d; for "conv1d" the samples of channel 0, then of channel 1, and so on.
         classes: outputs K, one logit each.
-        hidden: sizes of the hidden layers; empty for "logistic".
+        hidden: sizes of the hidden layers, for "conv1d" their channels; empty for "logistic".
+        channels: channels of a raw signal; 1 except for "conv1d".
+        kernel: window of each convolution in samples; 1 except for "conv1d".
+        stride: samples between windows; 1 except for "conv1d".
     """
 
     kind: ModelKind
     features: int
     classes: int
     hidden: tuple[int, ...] = ()
+    channels: int = 1
+    kernel: int = 1
+    stride: int = 1
 
     def __post_init__(self) -> None:
-        if self.kind not in ("logistic", "mlp"):
-            raise SpecError(f"unknown model {self.kind!r}; known: logistic, mlp")
+        if self.kind not in _KINDS:
+            raise SpecError(f"unknown model {self.kind!r}; known: {', '.join(_KINDS)}")
         if self.features < 1:
             raise SpecError(f"a model of {self.features} features: at least 1 is needed")
         if self.classes < 2:
             raise SpecError(f"a model of {self.classes} classes: at least 2 are needed")
         if self.kind == "logistic" and self.hidden:
             raise SpecError(f"a logistic model has no hidden layers, got {self.hidden}; use mlp")
-        if self.kind == "mlp" and (not self.hidden or min(self.hidden) < 1):
+        if self.kind != "logistic" and (not self.hidden or min(self.hidden) < 1):
             raise SpecError(
-                f"hidden layers {self.hidden}: an mlp needs at least one, each of at least 1 unit"
+                f"hidden layers {self.hidden}: {self.kind} needs at least one, each of at least 1 unit"
+            )
+        if self.kind != "conv1d" and (self.channels, self.kernel, self.stride) != (1, 1, 1):
+            raise SpecError(
+                f"channels, kernel and stride belong to conv1d, not to {self.kind}: leave them at 1"
+            )
+        if self.kind == "conv1d":
+            self._check_signal()
+
+    def _check_signal(self) -> None:
+        if min(self.channels, self.kernel, self.stride) < 1 or self.features % self.channels:
+            raise SpecError(
+                f"{self.features} features as {self.channels} channels, kernel {self.kernel}, stride {self.stride}: "
+                "each must be at least 1, and the channels of equal length"
+            )
+        if min(self.windows) < 1:
+            raise SpecError(
+                f"{len(self.hidden)} convolutions of kernel {self.kernel} do not fit a signal of "
+                f"{self.features // self.channels} samples: take fewer, or a smaller kernel or stride"
             )
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each linear layer."""
+        """(inputs, outputs) of each layer's matrix; a convolution's inputs are one window of all channels."""
+        if self.kind == "conv1d":
+            channels = (self.channels, *self.hidden)
+            convolutions = [(before * self.kernel, after) for before, after in itertools.pairwise(channels)]
+            return (*convolutions, (self.hidden[-1], self.classes))
         sizes = (self.features, *self.hidden, self.classes)
         return tuple(itertools.pairwise(sizes))
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Windows that each layer's matrix is applied to in one row of data: 1 for linear layers."""
+        if self.kind != "conv1d":
+            return (1,) * len(self.layers)
+        samples = [self.features // self.channels]
+        for _ in self.hidden:
+            samples.append((samples[-1] - self.kernel) // self.stride + 1)
+        return (*samples[1:], 1)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that names the model."""
@@ -67,6 +108,9 @@ class ModelSpec:
             "features": self.features,
             "classes": self.classes,
             "hidden": list(self.hidden),
+            "channels": self.channels,
+            "kernel": self.kernel,
+            "stride": self.stride,
         }
 
 
@@ -76,9 +120,12 @@ def build(spec: ModelSpec, vector: Float32Array | None = None) -> nn.Module:
     Draws nothing from torch's global generator.
     """
     steps: list[nn.Module] = []
-    for inputs, outputs in spec.layers:
-        steps += [nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu"), nn.ReLU()]
-    module = nn.Sequential(*steps[:-1])
+    for inputs, outputs in spec.layers[:-1]:
+        steps += [_layer(spec, inputs, outputs), nn.ReLU()]
+    if spec.kind == "conv1d":
+        steps = [nn.Unflatten(1, (spec.channels, -1)), *steps, nn.AdaptiveAvgPool1d(1), nn.Flatten()]
+    inputs, outputs = spec.layers[-1]
+    module = nn.Sequential(*steps, nn.Linear(inputs, outputs, device="meta")).to_empty(device="cpu")
     flat = tensor_of(spec, initial_vector(spec, 0) if vector is None else vector)
     offset = 0
     with torch.no_grad():
@@ -86,6 +133,13 @@ def build(spec: ModelSpec, vector: Float32Array | None = None) -> nn.Module:
             parameter.copy_(flat[offset : offset + parameter.numel()].view_as(parameter))
             offset += parameter.numel()
     return module
+
+
+def _layer(spec: ModelSpec, inputs: int, outputs: int) -> nn.Module:
+    if spec.kind == "conv1d":
+        channels = inputs // spec.kernel
+        return nn.Conv1d(channels, outputs, spec.kernel, spec.stride, device="meta")
+    return nn.Linear(inputs, outputs, device="meta")
 
 
 def from_vector(spec: ModelSpec, vector: Float32Array) -> nn.Module:
@@ -108,8 +162,8 @@ def parameter_count(spec: ModelSpec) -> int:
 def initial_vector(spec: ModelSpec, seed: int) -> Float32Array:
     """Starting parameters, float32 (d,), the same for the same seed.
 
-    A logistic model starts at zero (its loss is convex). An MLP's layers are uniform in +-1/sqrt(inputs), as
-    torch's own default, drawn from a generator of their own.
+    A logistic model starts at zero (its loss is convex). The layers of the others are uniform in +-1/sqrt(inputs),
+    as torch's own default, drawn from a generator of their own.
     """
     if spec.kind == "logistic":
         return np.zeros(parameter_count(spec), dtype=np.float32)
@@ -128,12 +182,31 @@ def predict_logits(spec: ModelSpec, vector: Float32Array, features: Float32Array
         SpecError: a shape that does not fit the model.
     """
     with torch.no_grad(), one_thread():
-        hidden = features_tensor(spec, features)
-        views = layer_views(spec, tensor_of(spec, vector))
-        for weight, bias in views[:-1]:
-            hidden = torch.addmm(bias, hidden, weight.t()).relu_()
-        weight, bias = views[-1]
-        return np.ascontiguousarray(torch.addmm(bias, hidden, weight.t()).numpy())
+        rows = features_tensor(spec, features)
+        return np.ascontiguousarray(logits_of(spec, tensor_of(spec, vector), rows).numpy())
+
+
+def logits_of(spec: ModelSpec, flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Logits (n, K) of rows (n, d) under flat parameters (p,), differentiable in both."""
+    *before, (weight, bias) = layer_views(spec, flat)
+    hidden = rows
+    if spec.kind == "conv1d":
+        hidden = _mean_activations(spec, before, rows)
+    else:
+        for hidden_weight, hidden_bias in before:
+            hidden = torch.addmm(hidden_bias, hidden, hidden_weight.t()).relu_()
+    return torch.addmm(bias, hidden, weight.t())
+
+
+def _mean_activations(
+    spec: ModelSpec, layers: list[tuple[torch.Tensor, torch.Tensor]], rows: torch.Tensor
+) -> torch.Tensor:
+    """What the convolutions make of rows (n, d): channel means over time, (n, channels)."""
+    signal = rows.view(len(rows), spec.channels, -1)
+    for weight, bias in layers:
+        matrix = weight.view(len(weight), -1, spec.kernel)
+        signal = nn.functional.conv1d(signal, matrix, bias, stride=spec.stride).relu_()
+    return signal.mean(dim=2)
 
 
 def model_digest(vector: Float32Array) -> bytes:

@@ -2,7 +2,7 @@
 
 The gradient of a stack of linear layers under cross entropy is written out, into views of one flat gradient:
 for a handful of rows this is several times faster than autograd, and equal to it (the tests hold it to the
-plain loop of module and optimiser).
+plain loop of module and optimiser). Convolutions go through autograd.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from fl_core.errors import DataError, SpecError, TrainingError
-from fl_core.models import Float32Array, ModelSpec, features_tensor, layer_views, predict_logits, tensor_of
+from fl_core.models import (
+    Float32Array,
+    ModelSpec,
+    features_tensor,
+    layer_views,
+    logits_of,
+    predict_logits,
+    tensor_of,
+)
+from fl_core.record_privacy import GaussianSource, RecordPrivacy, StandardNormal
 from fl_core.threads import one_thread
 
 Float64Array = NDArray[np.float64]
@@ -36,6 +45,9 @@ class LocalTraining:
         learning_rate: step size.
         momentum: heavy-ball momentum, fresh each round.
         weight_decay: L2 coefficient, added to the gradient of every parameter as torch.optim.SGD does.
+        proximal: mu of FedProx (Li et al., MLSys 2020, equation 2): mu / 2 times the squared distance from the start
+            is added to the loss, mu times the distance to the gradient.
+        record_privacy: per-record DP-SGD, or None.
     """
 
     epochs: int = 5
@@ -43,6 +55,8 @@ class LocalTraining:
     learning_rate: float = 0.3
     momentum: float = 0.0
     weight_decay: float = 0.0
+    proximal: float = 0.0
+    record_privacy: RecordPrivacy | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -55,6 +69,8 @@ class LocalTraining:
             raise SpecError(f"momentum {self.momentum}: it must be in [0, 1)")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise SpecError(f"weight decay {self.weight_decay}: it must be at least 0 and finite")
+        if not (math.isfinite(self.proximal) and self.proximal >= 0):
+            raise SpecError(f"proximal term {self.proximal}: it must be at least 0 and finite")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with every field."""
@@ -84,11 +100,14 @@ def train_local(  # noqa: PLR0917 - the six are what a local training is
     labels: IntArray,
     training: LocalTraining,
     seed: int,
+    *,
+    noise: StandardNormal | None = None,
 ) -> Float32Array:
     """Train from `start` by SGD on cross entropy; returns the change of the parameters, float32 (d,).
 
     Deterministic in all arguments on one machine: rows are shuffled each epoch by a generator of its own, and
-    torch runs on one thread whatever its setting is.
+    torch runs on one thread whatever its setting is. Only the noise of per-record privacy, if any, is new each time
+    unless its source is given.
 
     Args:
         spec: the model.
@@ -97,33 +116,26 @@ def train_local(  # noqa: PLR0917 - the six are what a local training is
         labels: int64 (n,), in 0..classes-1.
         training: epochs, batches and steps.
         seed: of the shuffling, 0..2^63-1.
+        noise: where per-record privacy takes its noise from; by default keyed by the operating system.
 
     Raises:
-        SpecError: shapes or types that do not fit the model.
+        SpecError: shapes or types that do not fit the model; or per-record privacy without Opacus installed.
         DataError: no rows, or labels that the model does not have.
         TrainingError: the result is not finite.
     """
-    _check_labels(spec, features, labels)
-    with torch.no_grad(), one_thread():
+    check_rows(spec, features, labels)
+    with one_thread():
         x, y = features_tensor(spec, features), torch.tensor(labels)
         origin = tensor_of(spec, start)
-        flat, gradient = origin.clone(), torch.empty_like(origin)
-        parameters, gradients = layer_views(spec, flat), layer_views(spec, gradient)
-        velocity: torch.Tensor | None = None
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(training.epochs):
-            for x_batch, y_batch in _batches(x, y, training.batch_size, generator):
-                _gradient(parameters, gradients, x_batch, y_batch)
-                if training.weight_decay:
-                    gradient.add_(flat, alpha=training.weight_decay)
-                step = gradient
-                if training.momentum:
-                    if velocity is None:
-                        velocity = gradient.clone()
-                    else:
-                        velocity.mul_(training.momentum).add_(gradient)
-                    step = velocity
-                flat.sub_(step, alpha=training.learning_rate)
+        if training.record_privacy is None:
+            with torch.no_grad():
+                flat = _descend(spec, origin, x, y, training, generator)
+        else:
+            from fl_core.record_privacy.one_device import descend_privately  # noqa: PLC0415 - Opacus is optional
+
+            source = GaussianSource.from_os() if noise is None else noise
+            flat = descend_privately(spec, origin, x, y, training, generator, source)
         delta = np.ascontiguousarray(flat.sub_(origin).numpy())
     if not np.isfinite(delta).all():
         raise TrainingError(
@@ -133,9 +145,33 @@ def train_local(  # noqa: PLR0917 - the six are what a local training is
     return delta
 
 
+def check_rows(spec: ModelSpec, features: Float32Array, labels: IntArray) -> None:
+    """Check that a device's rows can be trained on or measured with a model.
+
+    Raises:
+        SpecError: labels that are not int64, one a row.
+        DataError: no rows, or labels that the model does not have.
+    """
+    if len(labels) == 0:
+        raise DataError("no rows: a device or a hospital needs at least one")
+    if labels.dtype != np.int64 or labels.shape != (len(features),):
+        raise SpecError(
+            f"labels of {labels.dtype} {labels.shape} for {len(features)} rows; int64 ({len(features)},)"
+        )
+    if labels.min() < 0 or labels.max() >= spec.classes:
+        raise DataError(
+            f"labels reach {labels.min()}..{labels.max()}, but the model has {spec.classes} classes"
+        )
+
+
 def training_flops(spec: ModelSpec, rows: int, training: LocalTraining) -> float:
-    """MFLOPs of local training on `rows` rows: 6 a weight, row and epoch (forward 2, backward 4)."""
-    weights = sum(inputs * outputs for inputs, outputs in spec.layers)
+    """MFLOPs of local training on `rows` rows: 6 a weight, row and epoch (forward 2, backward 4);
+    a convolution uses its weights once a window.
+    """
+    weights = sum(
+        inputs * outputs * windows
+        for (inputs, outputs), windows in zip(spec.layers, spec.windows, strict=True)
+    )
     return 6.0 * weights * rows * training.epochs / _MFLOP
 
 
@@ -148,7 +184,7 @@ def per_record_loss(
         SpecError: shapes that do not fit the model.
         DataError: no rows, or labels that the model does not have.
     """
-    _check_labels(spec, features, labels)
+    check_rows(spec, features, labels)
     return _losses(predict_logits(spec, vector, features), labels)
 
 
@@ -160,7 +196,7 @@ def evaluate(spec: ModelSpec, vector: Float32Array, features: Float32Array, labe
         DataError: no rows, or labels that the model does not have.
         TrainingError: the model gives values that are not finite.
     """
-    _check_labels(spec, features, labels)
+    check_rows(spec, features, labels)
     logits = predict_logits(spec, vector, features)
     if not np.isfinite(logits).all():
         raise TrainingError("the model gives values that are not finite; do not use it")
@@ -172,14 +208,56 @@ def evaluate(spec: ModelSpec, vector: Float32Array, features: Float32Array, labe
     )
 
 
-def _batches(
+def batches(
     x: torch.Tensor, y: torch.Tensor, size: int, generator: torch.Generator
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The batches of one epoch: rows in order where one batch holds them all, else shuffled and cut."""
     if size >= len(y):
         return [(x, y)]
     order = torch.randperm(len(y), generator=generator)
     # index_select copies, so that every batch is aligned alike
     return [(x.index_select(0, part), y.index_select(0, part)) for part in torch.split(order, size)]
+
+
+def _descend(  # noqa: PLR0917
+    spec: ModelSpec,
+    origin: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    training: LocalTraining,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """The parameters after training, a new tensor."""
+    flat, gradient = origin.clone(), torch.empty_like(origin)
+    parameters, gradients = layer_views(spec, flat), layer_views(spec, gradient)
+    velocity: torch.Tensor | None = None
+    for _ in range(training.epochs):
+        for x_batch, y_batch in batches(x, y, training.batch_size, generator):
+            if spec.kind == "conv1d":
+                gradient = _autograd_gradient(spec, flat, x_batch, y_batch)
+            else:
+                _gradient(parameters, gradients, x_batch, y_batch)
+            if training.weight_decay:
+                gradient.add_(flat, alpha=training.weight_decay)
+            if training.proximal:
+                gradient.add_(flat - origin, alpha=training.proximal)
+            step = gradient
+            if training.momentum:
+                if velocity is None:
+                    velocity = gradient.clone()
+                else:
+                    velocity.mul_(training.momentum).add_(gradient)
+                step = velocity
+            flat.sub_(step, alpha=training.learning_rate)
+    return flat
+
+
+def _autograd_gradient(spec: ModelSpec, flat: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    with torch.enable_grad():
+        leaf = flat.detach().requires_grad_()
+        loss = torch.nn.functional.cross_entropy(logits_of(spec, leaf, x), y)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+    return gradient
 
 
 def _gradient(parameters: LayerViews, gradients: LayerViews, x: torch.Tensor, y: torch.Tensor) -> None:
@@ -198,19 +276,6 @@ def _gradient(parameters: LayerViews, gradients: LayerViews, x: torch.Tensor, y:
         torch.sum(error, dim=0, out=bias_gradient)
         if layer:
             error = torch.mm(error, parameters[layer][0]).mul_(inputs[layer] > 0)
-
-
-def _check_labels(spec: ModelSpec, features: Float32Array, labels: IntArray) -> None:
-    if len(labels) == 0:
-        raise DataError("no rows: a device or a hospital needs at least one")
-    if labels.dtype != np.int64 or labels.shape != (len(features),):
-        raise SpecError(
-            f"labels of {labels.dtype} {labels.shape} for {len(features)} rows; int64 ({len(features)},)"
-        )
-    if labels.min() < 0 or labels.max() >= spec.classes:
-        raise DataError(
-            f"labels reach {labels.min()}..{labels.max()}, but the model has {spec.classes} classes"
-        )
 
 
 def _log_softmax(logits: Float32Array) -> Float64Array:

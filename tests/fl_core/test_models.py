@@ -19,13 +19,28 @@ from fl_core.models import (
 
 LOGISTIC = ModelSpec("logistic", 30, 2)
 MLP = ModelSpec("mlp", 7, 3, (5, 4))
-SPECS = [LOGISTIC, MLP]
+SIGNAL = ModelSpec("conv1d", 3 * 20, 4, (5, 6), channels=3, kernel=4, stride=2)
+SPECS = [LOGISTIC, MLP, SIGNAL]
 
 
 def test_parameters_are_counted():
     assert parameter_count(LOGISTIC) == 62
     assert parameter_count(MLP) == 8 * 5 + 6 * 4 + 5 * 3
     assert parameter_count(ModelSpec("mlp", 561, 6, (128, 64))) == 80_582
+    assert parameter_count(SIGNAL) == (3 * 4 + 1) * 5 + (5 * 4 + 1) * 6 + (6 + 1) * 4
+
+
+def test_windows_of_a_convolution_shrink_with_each_layer():
+    assert SIGNAL.windows == (9, 3, 1)
+    assert MLP.windows == (1, 1, 1)
+
+
+def test_channels_follow_one_another_in_a_row():
+    spec = ModelSpec("conv1d", 2 * 3, 2, (1,), channels=2, kernel=3)
+    # one window; weights 1 for channel 0 and 10 for channel 1; the logit of class 0 is the activation
+    vector = np.array([1, 1, 1, 10, 10, 10, 0, 1, 0, 0, 0], dtype=np.float32)
+    rows = np.array([[1, 2, 3, 4, 5, 6]], dtype=np.float32)
+    assert predict_logits(spec, vector, rows).tolist() == [[6 + 150, 0]]
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -89,6 +104,12 @@ def test_the_digest_is_that_of_little_endian_floats():
         (("logistic", 3, 2, (4,)), "no hidden layers"),
         (("mlp", 3, 2), "at least one"),
         (("mlp", 3, 2, (4, 0)), "at least 1 unit"),
+        (("mlp", 3, 2, (4,), 3), "belong to conv1d"),
+        (("conv1d", 3, 2), "at least one"),
+        (("conv1d", 10, 2, (4,), 3), "channels of equal length"),
+        (("conv1d", 10, 2, (4,), 2, 0), "at least 1"),
+        (("conv1d", 10, 2, (4,), 2, 6), "do not fit a signal of 5 samples"),
+        (("conv1d", 20, 2, (4, 4), 2, 4, 3), "do not fit a signal of 10 samples"),
     ],
 )
 def test_impossible_models_are_refused(arguments, message):
@@ -110,4 +131,13 @@ def test_vectors_and_features_that_do_not_fit_are_refused():
 
 
 def test_models_are_described_in_json():
-    assert MLP.to_json() == {"kind": "mlp", "features": 7, "classes": 3, "hidden": [5, 4]}
+    assert SIGNAL.to_json() == {
+        "kind": "conv1d",
+        "features": 60,
+        "classes": 4,
+        "hidden": [5, 6],
+        "channels": 3,
+        "kernel": 4,
+        "stride": 2,
+    }
+    assert ModelSpec(**{**SIGNAL.to_json(), "hidden": (5, 6)}) == SIGNAL

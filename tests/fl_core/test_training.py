@@ -10,11 +10,14 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 
 from fl_core.errors import DataError, SpecError, TrainingError
+from fl_core.json_fields import from_fields
 from fl_core.models import ModelSpec, build, initial_vector, parameter_count, predict_logits, to_vector
+from fl_core.record_privacy import RecordPrivacy
 from fl_core.training import LocalTraining, evaluate, per_record_loss, train_local, training_flops
 
 LOGISTIC = ModelSpec("logistic", 30, 2)
 MLP = ModelSpec("mlp", 12, 4, (9, 5))
+SIGNAL = ModelSpec("conv1d", 2 * 20, 3, (4, 5), channels=2, kernel=4, stride=2)
 
 
 def rows_of(spec, n, seed=0):
@@ -44,12 +47,16 @@ def plain_loop(spec, start, data, training, seed):
         )
         for part in torch.split(order, training.batch_size):
             optimiser.zero_grad()
-            nn.functional.cross_entropy(module(features[part]), labels[part]).backward()
+            distance = (
+                (nn.utils.parameters_to_vector(module.parameters()) - torch.tensor(start)).square().sum()
+            )
+            loss = nn.functional.cross_entropy(module(features[part]), labels[part])
+            (loss + training.proximal / 2 * distance).backward()
             optimiser.step()
     return to_vector(module) - start
 
 
-@pytest.mark.parametrize("spec", [LOGISTIC, MLP])
+@pytest.mark.parametrize("spec", [LOGISTIC, MLP, SIGNAL])
 @pytest.mark.parametrize("rows", [1, 5, 37])
 @pytest.mark.parametrize(
     "training",
@@ -57,6 +64,8 @@ def plain_loop(spec, start, data, training, seed):
         LocalTraining(epochs=1, batch_size=64, learning_rate=0.3),
         LocalTraining(epochs=5, batch_size=8, learning_rate=0.1),
         LocalTraining(epochs=3, batch_size=4, learning_rate=0.05, momentum=0.9, weight_decay=0.01),
+        LocalTraining(epochs=3, batch_size=4, learning_rate=0.05, proximal=0.5),
+        LocalTraining(epochs=2, batch_size=4, learning_rate=0.05, momentum=0.5, proximal=0.5),
     ],
 )
 def test_local_training_equals_the_plain_loop(spec, rows, training):
@@ -176,6 +185,8 @@ def test_data_that_do_not_fit_are_refused(change, error, message):
         ({"momentum": 1.0}, "momentum 1.0"),
         ({"weight_decay": -0.1}, "weight decay -0.1"),
         ({"weight_decay": math.nan}, "weight decay nan"),
+        ({"proximal": -0.1}, "proximal term -0.1"),
+        ({"proximal": math.inf}, "proximal term inf"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):
@@ -183,10 +194,30 @@ def test_impossible_settings_are_refused(settings, message):
         LocalTraining(**settings)
 
 
+def test_a_proximal_term_holds_the_model_near_its_start():
+    x, y = rows_of(MLP, 20)
+    start = initial_vector(MLP, 0)
+    moved = [
+        np.linalg.norm(train_local(MLP, start, x, y, LocalTraining(epochs=20, proximal=mu), 0))
+        for mu in (0.0, 0.1, 1.0)
+    ]
+    assert moved[0] > moved[1] > moved[2]
+
+
+def test_settings_survive_json():
+    for training in (
+        LocalTraining(proximal=0.1),
+        LocalTraining(record_privacy=RecordPrivacy(noise_multiplier=2.0, max_grad_norm=0.5, delta=1e-6)),
+    ):
+        assert from_fields(LocalTraining, training.to_json()) == training
+
+
 def test_work_is_counted_in_megaflops():
     assert training_flops(LOGISTIC, 10, LocalTraining(epochs=5)) == pytest.approx(6 * 60 * 10 * 5 / 1e6)
     twice = training_flops(MLP, 20, LocalTraining(epochs=3))
     assert twice == pytest.approx(2 * training_flops(MLP, 10, LocalTraining(epochs=3)))
+    windows = 9 * (2 * 4 * 4) + 3 * (4 * 4 * 5) + 5 * 3
+    assert training_flops(SIGNAL, 10, LocalTraining(epochs=1)) == pytest.approx(6 * windows * 10 / 1e6)
 
 
 @pytest.mark.parametrize("spec", [LOGISTIC, MLP])

@@ -1,0 +1,5 @@
+"""Many devices trained at once: the same updates as `fl_core.training.train_local`, device by device, to 1e-5."""
+
+from fl_core.batched.chunks import train_batch, train_in_chunks, train_modules_in_chunks
+
+__all__ = ["train_batch", "train_in_chunks", "train_modules_in_chunks"]

@@ -1,0 +1,54 @@
+import dp_accounting
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from fl_core.errors import SpecError
+from fl_core.record_privacy import RecordPrivacy, record_epsilon, record_event
+
+
+def gaussian_delta(epsilon, mu):
+    """Balle and Wang (2018), theorem 8."""
+    return norm.cdf(mu / 2 - epsilon / mu) - np.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+
+
+@pytest.mark.parametrize(("multiplier", "steps"), [(0.8, 1), (1.3, 30), (4.0, 100)])
+def test_epsilon_is_that_of_the_composed_gaussian(multiplier, steps):
+    privacy = RecordPrivacy(noise_multiplier=multiplier)
+    epsilon = record_epsilon(privacy, 8, steps)
+    assert gaussian_delta(epsilon, np.sqrt(steps) / multiplier) == pytest.approx(privacy.delta, rel=1e-6)
+
+
+def test_epsilon_is_below_renyi_accounting_of_the_composed_event_and_close_to_it():
+    privacy, steps = RecordPrivacy(noise_multiplier=2.0), 20
+    renyi = dp_accounting.rdp.RdpAccountant(
+        neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_SPECIAL
+    )
+    bound = renyi.compose(record_event(privacy, steps)).get_epsilon(privacy.delta)
+    assert 0.85 * bound < record_epsilon(privacy, 8, steps) < bound
+
+
+def test_more_steps_cost_more_and_none_cost_nothing():
+    privacy = RecordPrivacy()
+    spent = [record_epsilon(privacy, 8, steps) for steps in (0, 1, 5, 50)]
+    assert spent[0] == 0
+    assert spent == sorted(set(spent))
+
+
+def test_impossible_settings_are_refused():
+    for settings, message in (
+        ({"noise_multiplier": 0.0}, "noise multiplier 0.0"),
+        ({"noise_multiplier": np.inf}, "noise multiplier inf"),
+        ({"max_grad_norm": 0.0}, "clip norm 0.0"),
+        ({"max_grad_norm": np.nan}, "clip norm nan"),
+        ({"delta": 0.0}, "delta 0.0"),
+        ({"delta": 1.0}, "delta 1.0"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            RecordPrivacy(**settings)
+    with pytest.raises(SpecError, match="below 1e-05"):
+        record_epsilon(RecordPrivacy(delta=1e-3), 100_000, 1)
+    with pytest.raises(SpecError, match="0 rows"):
+        record_epsilon(RecordPrivacy(), 0, 1)
+    with pytest.raises(SpecError, match="-1 steps"):
+        record_event(RecordPrivacy(), -1)
