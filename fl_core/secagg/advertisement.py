@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
-from fl_core.canonical import sha256
 from fl_core.errors import FlError
 from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggError
+from fl_core.secagg.merkle import leaf_hash, tree_hash
 from fl_core.signing import ADDRESS_BYTES, Domain, TypedMessage, Verifier
 
 VERSION = 1
@@ -100,7 +101,7 @@ class Advertisement:
     @property
     def leaf(self) -> bytes:
         """Hash of this advertisement in the roster's tree, 32 bytes."""
-        return sha256(b"\x00" + self._body())
+        return leaf_hash(self._body())
 
     def _body(self) -> bytes:
         return self.epoch.to_bytes(8, "big") + self.address + self.mask_public + self.channel_public
@@ -131,7 +132,7 @@ class Roster(Mapping[bytes, Advertisement]):
     def __init__(self, epoch: int, advertisements: Sequence[Advertisement]) -> None:
         self._epoch = epoch
         self._by_address = {a.address: a for a in sorted(advertisements, key=lambda a: a.address)}
-        self._root = _tree_hash([a.leaf for a in self._by_address.values()])
+        self._root = tree_hash([a.leaf for a in self._by_address.values()])
 
     @property
     def epoch(self) -> int:
@@ -147,6 +148,16 @@ class Roster(Mapping[bytes, Advertisement]):
     def size(self) -> int:
         """Number of devices."""
         return len(self._by_address)
+
+    def check_members(self, members: Iterable[bytes]) -> None:
+        """Refuse members that did not advertise keys.
+
+        Raises:
+            SecAggError: one that is not listed.
+        """
+        stranger = next(filterfalse(self._by_address.__contains__, members), None)
+        if stranger is not None:
+            raise SecAggError(f"member {stranger.hex()} is not on the roster of epoch {self._epoch}")
 
     def __getitem__(self, address: bytes) -> Advertisement:
         return self._by_address[address]
@@ -200,10 +211,3 @@ def check_public_key(public: bytes) -> None:
     u = (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _P
     if u in _LOW_ORDER:
         raise SecAggError("public key of low order: the device must generate its keys anew")
-
-
-def _tree_hash(leaves: list[bytes]) -> bytes:
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1 << ((len(leaves) - 1).bit_length() - 1)
-    return sha256(b"\x01" + _tree_hash(leaves[:split]) + _tree_hash(leaves[split:]))

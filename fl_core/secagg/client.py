@@ -7,30 +7,35 @@ al. (CCS 2017), with a table of seeds in place of shared private keys, so that k
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
+from hmac import compare_digest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.errors import FlError, SpecError
+from fl_core.errors import FlError
 from fl_core.secagg import messages as wire
 from fl_core.secagg.advertisement import Roster
 from fl_core.secagg.codec import write_subset
 from fl_core.secagg.errors import SecAggAbort, SecAggError
 from fl_core.secagg.identity import EpochIdentity
 from fl_core.secagg.journal import Journal, OpeningClaim
-from fl_core.secagg.masking import MaskKey, apply_masks, ring_mask, word_dtype
+from fl_core.secagg.masking import MaskKey, MaskStream, ring_mask
+from fl_core.secagg.merkle import root_of_path
 from fl_core.secagg.packing import pack
 from fl_core.secagg.pairwise import PairSecrets, crypt_table
 from fl_core.secagg.plan import CohortPlan
-from fl_core.secagg.shamir import encode_element, random_element, split
+from fl_core.secagg.shamir import ELEMENT_BYTES, encode_element, random_element, split
+from fl_core.secagg.source import RingSource, VectorBlocks
 from fl_core.secagg.transcript import (
     attempt_hash,
     deposited_hash,
-    masked_input_hash,
+    graph_attempt_hash,
     masked_input_message,
+    nonce_leaf,
     survivors_hash,
 )
 from fl_core.signing import Domain, Signer
@@ -42,6 +47,7 @@ class ClientStage(Enum):
     START = auto()
     DEPOSIT = auto()
     MASK = auto()
+    STREAM = auto()
     AGREE = auto()
     OPEN = auto()
     DONE = auto()
@@ -56,18 +62,20 @@ class SecAggClient:
         identity: EpochIdentity,
         plan: CohortPlan,
         roster: Roster,
-        vector: NDArray[np.uint64],
+        vector: NDArray[np.uint64] | VectorBlocks,
         journal: Journal,
         signer: Signer,
         domain: Domain,
     ) -> None:
-        """Check that device, plan and roster belong together, and take a copy of the vector.
+        """Check that device, plan and roster belong together, and take the vector.
 
         Args:
             identity: the device's keys of the plan's epoch, which have met the roster.
             plan: as the device derived it for itself.
             roster: the epoch's roster.
-            vector: uint64 (dim,), every entry below 2^bits.
+            vector: uint64 (dim,), every entry below 2^bits. An array (which may be a memory map) is copied in a plan
+                of one block, else read block by block when it is masked; so is what a function gives,
+                (start, stop) -> uint64 (stop - start,).
             journal: the device's write-ahead record.
             signer: the account that advertised the keys.
             domain: EIP-712 domain under which it did.
@@ -86,15 +94,16 @@ class SecAggClient:
             )
         if roster.root != identity.roster_root:
             raise SecAggError("roster is not the one that this device has met")
-        for address in plan.members:
-            if address not in roster:
-                raise SecAggError(f"member {address.hex()} is not on the roster of epoch {roster.epoch}")
+        roster.check_members(plan.members)
         last = journal.last_round(plan.session)
         if last is not None and plan.round <= last:
             raise SecAggAbort(f"round {plan.round} has passed: this device masked an input in round {last}")
         self._identity, self._plan, self._roster_root = identity, plan, roster.root
         self._journal, self._signer, self._domain = journal, signer, domain
-        self._words: NDArray[np.unsignedinteger] | None = _ring_words(vector, plan)
+        self._source: RingSource | None = RingSource(vector, plan)
+        self._stream: MaskStream | None = None
+        self._block = 0
+        self._masked_hash = hashlib.sha256()
         self._stage = ClientStage.START
         self._nonce = b""
         self._attempt = self._deposited_hash = self._survivors_hash = b""
@@ -103,7 +112,10 @@ class SecAggClient:
         self._survivors: tuple[int, ...] = ()
         self._pairs: dict[int, PairSecrets] = {}
         self._masks: dict[int, MaskKey] = {}
-        self._shares: dict[int, tuple[int, ...]] = {}  # by dealer: our share of its a and b
+        self._shares: dict[int, bytes] = {}  # by dealer: our share of its a and b
+        self._expected: dict[
+            int, bytes
+        ] = {}  # by peer: the MAC that it must have made over what is agreed next
 
     @property
     def stage(self) -> ClientStage:
@@ -114,6 +126,11 @@ class SecAggClient:
     def done(self) -> bool:
         """Whether the device has sent its last message."""
         return self._stage is ClientStage.DONE
+
+    @property
+    def unsent(self) -> int:
+        """Blocks of the masked input that `next_block` still has to give before the device takes another message."""
+        return self._plan.blocks - self._block if self._stage is ClientStage.STREAM else 0
 
     def start(self) -> bytes:
         """The first message.
@@ -149,45 +166,89 @@ class SecAggClient:
         except BaseException:
             self._die()
             raise
-        self._stage = following
+        self._stage = ClientStage.STREAM if self._stream is not None else following
         if self.done:
             self._erase()
         return reply
 
+    def next_block(self) -> bytes:
+        """The next block of the masked input; the last one carries the signature.
+
+        Raises:
+            SecAggAbort: none is left, or the vector cannot be read. The device is dead afterwards.
+        """
+        if self._stage is not ClientStage.STREAM:
+            self._die()
+            raise SecAggAbort(f"round {self._plan.round}: device was asked for a block that it does not have")
+        try:
+            message = self._mask_block()
+        except FlError as error:
+            self._die()
+            raise SecAggAbort(f"round {self._plan.round}: device left while sending: {error}") from error
+        except BaseException:
+            self._die()
+            raise
+        if self._stream is None:
+            self._stage = ClientStage.AGREE
+        return message
+
+    def replies(self, message: bytes) -> Iterator[bytes]:
+        """Every message that answers the server's next one: the blocks of a masked input one by one, else a single one.
+
+        Raises:
+            SecAggAbort: as `receive` and `next_block`.
+        """
+        yield self.receive(message)
+        while self.unsent:
+            yield self.next_block()
+
     def _deposit(self, message: bytes) -> bytes:
         plan, own = self._plan, self._own
-        listed = wire.Nonces.decode(message, plan)
-        nonces = dict(zip(listed.advertised, listed.nonces, strict=True))
-        self._check_list(listed.advertised, "advertised")
-        if nonces[own] != self._nonce:
-            raise SecAggError("list of nonces shows another nonce for this device")
-        self._advertised = listed.advertised
-        self._attempt = attempt_hash(plan, self._roster_root, nonces)
-        peers = plan.neighbours_among(own, listed.advertised)
+        self._take_advertised(message)
+        attempt, peers = self._attempt, plan.neighbours_among(own, self._advertised)
         keys = self._identity.pair_keys(plan.round, [plan.members[peer] for peer in peers])
         self._pairs = {
-            peer: PairSecrets.derive(key, self._attempt, own, peer)
-            for peer, key in zip(peers, keys, strict=True)
+            peer: PairSecrets.derive(key, attempt, own, peer) for peer, key in zip(peers, keys, strict=True)
         }
         self._masks = {peer: MaskKey.from_seed(pair.seed) for peer, pair in self._pairs.items()}
 
         table_secret, self_seed = random_element(), random_element()
-        holders = sorted((own, *peers))
-        dealt = split((table_secret, self_seed), plan.threshold, [holder + 1 for holder in holders])
-        shares = dict(zip(holders, dealt, strict=True))
+        among = {own, *peers}
+        points = [point for point, holder in enumerate(plan.holders(own), start=1) if holder in among]
+        dealt = split((table_secret, self_seed), plan.threshold, points)
+        shares = dict(zip(sorted(among), dealt, strict=True))
         self._shares = {own: shares[own]}
         self_mask = MaskKey.from_seed(encode_element(self_seed))
-        checks = tuple(self._masks[peer].check for peer in peers)
+        checks = tuple(mask.check for mask in self._masks.values())
         self._masks[own] = self_mask
-        seeds = b"".join(self._pairs[peer].seed for peer in peers)
+        seeds = b"".join(pair.seed for pair in self._pairs.values())
         return wire.Deposit(
             self_check=self_mask.check,
             checks=checks,
             sealed=tuple(
-                self._pairs[peer].seal_shares(self._attempt, own, peer, shares[peer]) for peer in peers
+                pair.seal_shares(attempt, own, peer, shares[peer]) for peer, pair in self._pairs.items()
             ),
-            table=crypt_table(table_secret, self._attempt, seeds),
+            table=crypt_table(table_secret, attempt, seeds),
         ).encode(plan)
+
+    def _take_advertised(self, message: bytes) -> None:
+        plan, own = self._plan, self._own
+        if plan.graph is None:
+            listed = wire.Nonces.decode(message, plan)
+            nonces = dict(zip(listed.advertised, listed.nonces, strict=True))
+            self._check_list(listed.advertised, "advertised")
+            if nonces[own] != self._nonce:
+                raise SecAggError("list of nonces shows another nonce for this device")
+            self._advertised = listed.advertised
+            self._attempt = attempt_hash(plan, self._roster_root, nonces)
+            return
+        found = wire.NoncePath.decode(message, plan, own)
+        self._check_list(found.advertised, "advertised")
+        root = root_of_path(
+            nonce_leaf(own, self._nonce), found.advertised.index(own), len(found.advertised), found.path
+        )
+        self._advertised = found.advertised
+        self._attempt = graph_attempt_hash(plan, self._roster_root, found.advertised, root)
 
     def _mask(self, message: bytes) -> bytes:
         plan, own = self._plan, self._own
@@ -201,38 +262,59 @@ class SecAggClient:
 
         self._journal.claim_round(plan.session, plan.round, self._attempt)
         self._identity.close_round(plan.round)
-        words = self._words
-        assert words is not None
-        apply_masks(
-            words,
-            [(self._masks[own], 1), *((self._masks[peer], 1 if own < peer else -1) for peer in peers)],
-        )
-        words &= ring_mask(plan.bits)
+        masks = [(self._masks[own], 1), *((self._masks[peer], 1 if own < peer else -1) for peer in peers)]
+        self._stream = MaskStream(masks)
+        self._masks = {}
+        return self._mask_block()
+
+    def _mask_block(self) -> bytes:
+        plan, source, stream = self._plan, self._source, self._stream
+        assert source is not None
+        assert stream is not None
+        words = source.block(self._block)
+        stream.apply(words)
+        if plan.bits < 8 * words.itemsize:
+            words &= ring_mask(plan.bits)
         packed = pack(words, plan.bits)
-        self._words = None
-        self._masks.clear()
-        masked = masked_input_hash(packed)
-        statement = masked_input_message(self._domain, plan, self._deposited_hash, masked)
-        return wire.MaskedInput(packed, self._signer.sign(statement)).encode(plan)
+        if plan.signed:
+            self._masked_hash.update(packed)
+        self._block += 1
+        if self._block < plan.blocks:
+            return wire.MaskedBlock(self._block - 1, packed).encode(plan)
+        self._source = self._stream = None
+        signature = b""
+        confirmations: tuple[bytes, ...] = ()
+        if plan.signed:
+            masked = self._masked_hash.digest()
+            statement = masked_input_message(self._domain, plan, self._deposited_hash, masked)
+            signature = self._signer.sign(statement)
+        if plan.confirmed:
+            confirmations = self._macs(b"deposited", self._deposited_hash, self._deposited)
+        return wire.MaskedInput(packed, signature, confirmations).encode(plan)
 
     def _agree(self, message: bytes) -> bytes:
         plan, own = self._plan, self._own
-        survivors = wire.Survivors.decode(message, plan, self._deposited).survivors
-        self._check_list(survivors, "survived")
-        self._survivors = survivors
-        self._survivors_hash = survivors_hash(plan, self._deposited_hash, survivors)
-        peers = plan.neighbours_among(own, survivors)
-        return wire.Agreement(tuple(self._pairs[peer].mac(self._survivors_hash) for peer in peers)).encode(
-            plan
-        )
+        listed = wire.Survivors.decode(message, plan, self._deposited, own)
+        self._check_list(listed.survivors, "survived")
+        if plan.confirmed:
+            self._check_macs(
+                plan.neighbours_among(own, listed.survivors),
+                listed.confirmations,
+                "masked against other depositors than this device",
+            )
+        self._survivors = listed.survivors
+        self._survivors_hash = survivors_hash(plan, self._deposited_hash, listed.survivors)
+        return wire.Agreement(self._macs(b"agree", self._survivors_hash, listed.survivors)).encode(plan)
 
     def _open(self, message: bytes) -> bytes:
         plan, own = self._plan, self._own
         listed = wire.Agreements.decode(message, plan, self._survivors, own)
         self._check_list(listed.agreed, "agreed")
-        for peer, mac in zip(plan.neighbours_among(own, listed.agreed), listed.macs, strict=True):
-            if not self._pairs[peer].check_mac(self._survivors_hash, mac):
-                raise SecAggError(f"member {peer} did not agree to the survivors that this device was shown")
+        self._check_macs(
+            plan.neighbours_among(own, listed.agreed),
+            listed.macs,
+            "did not agree to the survivors that this device was shown",
+        )
         everyone, survivors = range(plan.size), set(self._survivors)
         dropped = [dealer for dealer in self._deposited if dealer not in survivors]
         self._journal.claim_openings(
@@ -244,25 +326,51 @@ class SecAggClient:
                 dropped=write_subset(dropped, everyone),
             )
         )
-        chosen = [self._shares[dealer][dealer in survivors] for dealer in sorted(self._shares)]
-        return wire.Openings(tuple(map(encode_element, chosen))).encode(plan)
+        return wire.Openings(
+            tuple(
+                self._shares[dealer][ELEMENT_BYTES:]
+                if dealer in survivors
+                else self._shares[dealer][:ELEMENT_BYTES]
+                for dealer in sorted(self._shares)
+            )
+        ).encode(plan)
+
+    def _macs(self, label: bytes, statement: bytes, listed: tuple[int, ...]) -> tuple[bytes, ...]:
+        """A MAC for each peer of a list; those that the peers must have made are kept."""
+        peers = self._plan.neighbours_among(self._own, listed)
+        both = [self._pairs[peer].macs(label, statement) for peer in peers]
+        self._expected = {peer: theirs for peer, (_, theirs) in zip(peers, both, strict=True)}
+        return tuple(ours for ours, _ in both)
+
+    def _check_macs(self, peers: tuple[int, ...], macs: tuple[bytes, ...], otherwise: str) -> None:
+        expected = [self._expected[peer] for peer in peers]
+        if compare_digest(b"".join(expected), b"".join(macs)):
+            return
+        for peer, ours, theirs in zip(peers, expected, macs, strict=True):
+            if not compare_digest(ours, theirs):
+                raise SecAggError(f"member {peer} {otherwise}")
 
     def _check_list(self, members: tuple[int, ...], what: str) -> None:
         """A list is a bitmap over the one before: sorted, distinct and a subset by its encoding."""
+        plan = self._plan
         if self._own not in members:
             raise SecAggError(f"list of members that {what} leaves this device out")
-        if len(members) < self._plan.threshold:
-            raise SecAggError(f"only {len(members)} members {what}: the threshold is {self._plan.threshold}")
+        if len(members) < plan.least_survivors:
+            raise SecAggError(f"only {len(members)} members {what}: the threshold is {plan.least_survivors}")
+        if plan.graph is not None:
+            holders = 1 + len(plan.neighbours_among(self._own, members))
+            if holders < plan.threshold:
+                raise SecAggError(
+                    f"only {holders} of this device and its neighbours {what}: the threshold is {plan.threshold}"
+                )
 
     def _die(self) -> None:
         self._stage = ClientStage.DEAD
         self._erase()
 
     def _erase(self) -> None:
-        self._words = None
-        self._pairs.clear()
-        self._masks.clear()
-        self._shares.clear()
+        self._source = self._stream = None
+        self._pairs, self._masks, self._shares, self._expected = {}, {}, {}, {}
 
 
 _ANSWERS: dict[ClientStage, tuple[Callable[[SecAggClient, bytes], bytes], ClientStage]] = {
@@ -271,13 +379,3 @@ _ANSWERS: dict[ClientStage, tuple[Callable[[SecAggClient, bytes], bytes], Client
     ClientStage.AGREE: (SecAggClient._agree, ClientStage.OPEN),
     ClientStage.OPEN: (SecAggClient._open, ClientStage.DONE),
 }
-
-
-def _ring_words(vector: NDArray[np.uint64], plan: CohortPlan) -> NDArray[np.unsignedinteger]:
-    if not isinstance(vector, np.ndarray) or vector.dtype != np.uint64 or vector.shape != (plan.dim,):
-        raise SpecError(f"vector must be uint64 of shape ({plan.dim},)")
-    if int(vector.max()) >> plan.bits:
-        raise SpecError(
-            f"vector has an entry outside the ring of {plan.bits} bits: reduce it, or plan more bits"
-        )
-    return vector.astype(word_dtype(plan.bits))

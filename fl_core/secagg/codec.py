@@ -7,6 +7,7 @@ somebody twice or be out of order, so those attacks have no encoding; its unused
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import compress
 
 from fl_core.secagg.errors import SecAggError
 
@@ -45,7 +46,9 @@ class Reader:
         bitmap = int.from_bytes(self.take(bitmap_bytes(len(parent))), "little")
         if bitmap >> len(parent):
             raise SecAggError(f"bitmap has bits beyond its {len(parent)} members")
-        return tuple(member for position, member in enumerate(parent) if bitmap >> position & 1)
+        if bitmap.bit_count() == len(parent):
+            return tuple(parent)
+        return tuple(compress(parent, map(int, reversed(f"{bitmap:b}"))))
 
     @property
     def remaining(self) -> int:
@@ -64,7 +67,9 @@ def bitmap_bytes(members: int) -> int:
 
 
 def write_subset(subset: Collection[int], parent: Sequence[int]) -> bytes:
-    """The bitmap of `subset` over `parent`."""
-    chosen = set(subset)
-    bitmap = sum(1 << position for position, member in enumerate(parent) if member in chosen)
-    return bitmap.to_bytes(bitmap_bytes(len(parent)), "little")
+    """The bitmap over `parent` of `subset`, which has distinct members of it."""
+    if len(subset) == len(parent):
+        return ((1 << len(parent)) - 1).to_bytes(bitmap_bytes(len(parent)), "little")
+    chosen = subset if isinstance(subset, set | frozenset) else set(subset)
+    digits = "".join(["1" if member in chosen else "0" for member in reversed(parent)])
+    return int(digits or "0", 2).to_bytes(bitmap_bytes(len(parent)), "little")

@@ -68,6 +68,14 @@ class FileJournal:
         """The last round claimed in a session, None where there is none."""
         return self._claims.last_round(session)
 
+    def to_bytes(self) -> bytes:
+        """The last claim of every session; see `Journal`."""
+        return self._claims.to_bytes()
+
+    def restore(self, data: bytes) -> None:
+        """Refused: a journal on disk is its own record; see `Journal`."""
+        raise SecAggError(f"journal {self._path} is its own record: it is not set back to an image's")
+
     def claim_round(self, session: bytes, round_number: int, attempt: bytes) -> None:
         """Claim the masked input of a round; see `Journal`."""
         self._claims.check_round(session, round_number)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from fl_core.canonical import digest_json
 from fl_core.secagg import sealed as box
 from fl_core.secagg.advertisement import Advertisement, Roster, advertisement_message
+from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggError
-from fl_core.secagg.kdf import extract
+from fl_core.secagg.kdf import HASH_BYTES, extract
+from fl_core.secagg.plan import ROUNDS_PER_EPOCH_LOG2
 from fl_core.secagg.ratchet import Ratchet
 from fl_core.signing import Domain, Signer
+
+_MAGIC = b"FedIoMT.Identity\x01"
+_PRIVATE_KEY_BYTES = 32
+_UNMET, _MET = b"\x00", b"\x01"
 
 
 class EpochIdentity:
@@ -26,13 +33,13 @@ class EpochIdentity:
         self,
         advertisement: Advertisement,
         domain: Domain,
-        mask_private: X25519PrivateKey,
+        mask_private: X25519PrivateKey | None,
         channel_private: X25519PrivateKey,
     ) -> None:
-        """Hold generated keys; use `generate`."""
+        """Hold keys; use `generate` or `from_bytes`."""
         self._advertisement = advertisement
         self._domain = domain
-        self._mask_private: X25519PrivateKey | None = mask_private
+        self._mask_private = mask_private
         self._channel_private = channel_private
         self._ratchet: Ratchet | None = None
         self._roster_root: bytes | None = None
@@ -54,6 +61,61 @@ class EpochIdentity:
             epoch, signer.address, mask_public, channel_public, signer.sign(message)
         )
         return cls(advertisement, domain, mask_private, channel_private)
+
+    def to_bytes(self) -> bytes:
+        """The keys as they stand, private ones included: for a store that is as secret as they are.
+
+        What a device keeps on disk is this sealed and bound to its journal: `fl_core.checkpoint.seal_identity`.
+        """
+        if self._mask_private is not None:
+            state = (_UNMET, self._mask_private.private_bytes_raw())
+        else:
+            state = (_MET, self.roster_root + self._met().to_bytes())
+        advertisement = self._advertisement.encode()
+        return b"".join(
+            (
+                _MAGIC,
+                _domain_digest(self._domain),
+                len(advertisement).to_bytes(2, "big"),
+                advertisement,
+                self._channel_private.private_bytes_raw(),
+                *state,
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, domain: Domain) -> EpochIdentity:
+        """Read what `to_bytes` wrote.
+
+        Args:
+            data: the image.
+            domain: EIP-712 domain of the run.
+
+        Raises:
+            SecAggError: malformed, of another version or domain, or keys that are not the advertised ones.
+        """
+        reader = Reader(data)
+        if reader.take(len(_MAGIC)) != _MAGIC:
+            raise SecAggError("not an image of a device's keys that this version reads")
+        if reader.take(HASH_BYTES) != _domain_digest(domain):
+            raise SecAggError("these keys were made for another run or ledger: draw new ones")
+        advertisement = Advertisement.decode(reader.take(reader.unsigned(2)))
+        channel_private = _private_key(reader, advertisement.channel_public)
+        state = reader.take(len(_MET))
+        if state == _UNMET:
+            mask_private = _private_key(reader, advertisement.mask_public)
+            reader.finish()
+            return cls(advertisement, domain, mask_private, channel_private)
+        if state != _MET:
+            raise SecAggError("image of a device's keys in an unknown state")
+        identity = cls(advertisement, domain, None, channel_private)
+        identity._roster_root = reader.take(HASH_BYTES)
+        identity._ratchet = Ratchet.from_bytes(reader.take(reader.remaining))
+        if identity._ratchet.epoch != advertisement.epoch:
+            raise SecAggError(
+                f"pair keys of epoch {identity._ratchet.epoch} with an advertisement of {advertisement.epoch}"
+            )
+        return identity
 
     @property
     def address(self) -> bytes:
@@ -109,6 +171,15 @@ class EpochIdentity:
         self._ratchet, self._roster_root = Ratchet(self.epoch, roots), roster.root
         self._mask_private = None
 
+    def rejoin(self, roster: Roster) -> None:
+        """Check that a roster is the one that was met, for keys that were read from an image.
+
+        Raises:
+            SecAggError: it is another one, or none was met yet.
+        """
+        if roster.root != self.roster_root:
+            raise SecAggError("roster is not the one that this device has met")
+
     def pair_keys(self, round_number: int, peers: Sequence[bytes]) -> list[bytes]:
         """This round's key with each peer, 32 bytes each.
 
@@ -120,6 +191,14 @@ class EpochIdentity:
     def close_round(self, round_number: int) -> None:
         """Erase the pair keys of a round: no further attempt of it can be joined."""
         self._met().close(round_number)
+
+    def pass_rounds(self, last: int) -> None:
+        """Erase the pair keys of a round and of all before it, with every peer; earlier epochs' rounds need nothing.
+
+        For keys that were read from an image: what they were used for since is known to the journal alone.
+        """
+        if self._ratchet is not None and last >> ROUNDS_PER_EPOCH_LOG2 >= self.epoch:
+            self._ratchet.pass_over(min(last, ((self.epoch + 1) << ROUNDS_PER_EPOCH_LOG2) - 1))
 
     def open_sealed(self, sealed: bytes, context: bytes) -> bytes:
         """Open a box that was sealed to this device's channel key.
@@ -135,6 +214,13 @@ class EpochIdentity:
         return self._ratchet
 
 
+def _private_key(reader: Reader, public: bytes) -> X25519PrivateKey:
+    key = X25519PrivateKey.from_private_bytes(reader.take(_PRIVATE_KEY_BYTES))
+    if key.public_key().public_bytes_raw() != public:
+        raise SecAggError("image of a device's keys: a private key is not that of the advertised one")
+    return key
+
+
 def _pair_root(private: X25519PrivateKey, own: Advertisement, peer: Advertisement, domain: bytes) -> bytes:
     shared = private.exchange(X25519PublicKey.from_public_bytes(peer.mask_public))
     low, high = sorted((own, peer), key=lambda a: a.address)
@@ -144,6 +230,7 @@ def _pair_root(private: X25519PrivateKey, own: Advertisement, peer: Advertisemen
     )
 
 
+@lru_cache(maxsize=16)
 def _domain_digest(domain: Domain) -> bytes:
     def text(value: bytes | None) -> str | None:
         return None if value is None else value.hex()

@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggAbort, SecAggError
+from fl_core.secagg.kdf import HASH_BYTES
+from fl_core.secagg.plan import SESSION_BYTES
+
+_CLAIM_BYTES = SESSION_BYTES + 8 + HASH_BYTES + 1
 
 
 class Journal(Protocol):
@@ -39,6 +44,16 @@ class Journal(Protocol):
 
     def last_round(self, session: bytes) -> int | None:
         """The last round claimed in a session, None where there is none."""
+
+    def to_bytes(self) -> bytes:
+        """The last claim of every session, in their order: what a simulation's checkpoint keeps."""
+
+    def restore(self, data: bytes) -> None:
+        """Take over the claims that `to_bytes` gave; only a journal that has none and lives in memory does.
+
+        Raises:
+            SecAggError: this journal would be set back, or `data` is malformed.
+        """
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,32 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._claims: dict[bytes, RoundClaim] = {}
+
+    def to_bytes(self) -> bytes:
+        """The last claim of every session; see `Journal`."""
+        return b"".join(
+            session + claim.round_number.to_bytes(8, "big") + claim.attempt + bytes([claim.answered])
+            for session, claim in sorted(self._claims.items())
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Take over claims; see `Journal`."""
+        if self._claims:
+            raise SecAggError("a journal that has claims is not set back to others")
+        reader, claims = Reader(data), {}
+        for _ in range(len(data) // _CLAIM_BYTES):
+            session = reader.take(SESSION_BYTES)
+            claims[session] = RoundClaim(
+                round_number=reader.unsigned(8),
+                attempt=reader.take(HASH_BYTES),
+                answered=reader.unsigned(1) == 1,
+            )
+        reader.finish()
+        restored = MemoryJournal()
+        restored._claims = claims
+        if restored.to_bytes() != data:
+            raise SecAggError("claims that are not in the form in which a journal writes them")
+        self._claims = claims
 
     def last_round(self, session: bytes) -> int | None:
         """The last round claimed in a session, None where there is none."""

@@ -1,8 +1,12 @@
-"""The nine messages of an attempt. Members go by their index in the plan, sets as bitmaps over the set before.
+"""The messages of an attempt. Members go by their index in the plan, sets as bitmaps over the set before.
 
 Every message begins with a version, its kind and the first 16 bytes of the plan's context hash. Both sides know how
 long each field must be before they read it, so a message that is too long is refused before anything is allocated.
 Lists of per-peer fields follow the order of indices, without the receiver or sender itself.
+
+Plans with a neighbour graph differ in two things: a path in a tree of nonces stands for the list of all nonces, and
+against an active server masked inputs come with a confirmation for each neighbour. Plans in blocks send all but the
+last block as messages of their own.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from fl_core.secagg.advertisement import MAX_SIGNATURE_BYTES
 from fl_core.secagg.codec import Reader, write_subset
 from fl_core.secagg.errors import SecAggError
 from fl_core.secagg.masking import CHECK_BYTES
+from fl_core.secagg.merkle import NODE_BYTES, path_length
+from fl_core.secagg.packing import packed_bytes
 from fl_core.secagg.pairwise import MAC_BYTES, SEALED_SHARES_BYTES, SEED_BYTES
 from fl_core.secagg.plan import CohortPlan
 from fl_core.secagg.shamir import ELEMENT_BYTES
@@ -37,6 +43,8 @@ class Kind(IntEnum):
     AGREEMENT = 7
     AGREEMENTS = 8
     OPENINGS = 9
+    NONCE_PATH = 10
+    MASKED_BLOCK = 11
 
 
 def header(kind: Kind, plan: CohortPlan) -> bytes:
@@ -54,13 +62,13 @@ def open_message(data: bytes, kind: Kind, plan: CohortPlan) -> Reader:
         raise SecAggError(f"message of type {type(data).__name__}: expected bytes")
     reader = Reader(data)
     found, expected = reader.take(HEADER_BYTES), header(kind, plan)
+    if found == expected:
+        return reader
     if found[0] != VERSION:
         raise SecAggError(f"message of version {found[0]}: this code reads version {VERSION}")
     if found[1] != kind:
         raise SecAggError(f"message of kind {found[1]} where {kind.name} ({kind:d}) is due")
-    if found != expected:
-        raise SecAggError(f"message is of another plan than attempt {plan.attempt} of round {plan.round}")
-    return reader
+    raise SecAggError(f"message is of another plan than attempt {plan.attempt} of round {plan.round}")
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,31 @@ class Nonces:
         reader = open_message(data, Kind.NONCES, plan)
         advertised = reader.subset(range(plan.size))
         message = cls(advertised, reader.chunks(len(advertised), NONCE_BYTES))
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
+class NoncePath:
+    """Server -> device, neighbour graph: who takes part (U1), and the path from its nonce to the tree's root."""
+
+    advertised: tuple[int, ...]
+    path: tuple[bytes, ...]
+
+    def encode(self, plan: CohortPlan) -> bytes:
+        """Wire form."""
+        bitmap = write_subset(self.advertised, range(plan.size))
+        return header(Kind.NONCE_PATH, plan) + bitmap + b"".join(self.path)
+
+    @classmethod
+    def decode(cls, data: bytes, plan: CohortPlan, receiver: int) -> NoncePath:
+        """Read the wire form; raises SecAggError when malformed."""
+        reader = open_message(data, Kind.NONCE_PATH, plan)
+        advertised = reader.subset(range(plan.size))
+        if receiver not in advertised:
+            raise SecAggError("list of members that advertised leaves this device out")
+        nodes = path_length(advertised.index(receiver), len(advertised))
+        message = cls(advertised, reader.chunks(nodes, NODE_BYTES))
         reader.finish()
         return message
 
@@ -161,11 +194,42 @@ class Shares:
 
 
 @dataclass(frozen=True)
+class MaskedBlock:
+    """Device -> server: a block of the masked vector that is not the last one, packed."""
+
+    block: int
+    packed: bytes
+
+    def encode(self, plan: CohortPlan) -> bytes:
+        """Wire form."""
+        return header(Kind.MASKED_BLOCK, plan) + self.block.to_bytes(4, "big") + self.packed
+
+    @classmethod
+    def decode(cls, data: bytes, plan: CohortPlan, block: int) -> MaskedBlock:
+        """Read the wire form of this block; raises SecAggError when malformed or another block."""
+        reader = open_message(data, Kind.MASKED_BLOCK, plan)
+        found = reader.unsigned(4)
+        if found != block:
+            raise SecAggError(f"block {found} of a masked input where block {block} is due")
+        message = cls(block, reader.take(block_bytes(plan, block)))
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
 class MaskedInput:
-    """Device -> server: the masked vector, packed, and the round's one signature."""
+    """Device -> server: the masked vector's last block, packed, and the round's one signature.
+
+    Attributes:
+        packed: the last block, which is the whole vector in a plan of one block.
+        signature: over the whole masked vector; empty in a plan against semi-honest parties.
+        confirmations: neighbour graph against an active server only: for each peer in U2 a MAC over the depositors
+            that this device was shown.
+    """
 
     packed: bytes
     signature: bytes
+    confirmations: tuple[bytes, ...] = ()
 
     def encode(self, plan: CohortPlan) -> bytes:
         """Wire form."""
@@ -173,39 +237,49 @@ class MaskedInput:
             (
                 header(Kind.MASKED_INPUT, plan),
                 self.packed,
+                *self.confirmations,
                 len(self.signature).to_bytes(2, "big"),
                 self.signature,
             )
         )
 
     @classmethod
-    def decode(cls, data: bytes, plan: CohortPlan) -> MaskedInput:
-        """Read the wire form; raises SecAggError when malformed."""
+    def decode(cls, data: bytes, plan: CohortPlan, peers: int = 0) -> MaskedInput:
+        """Read the wire form from a device that confirms to this many peers; raises SecAggError when malformed."""
         reader = open_message(data, Kind.MASKED_INPUT, plan)
-        packed = reader.take(plan.packed_bytes)
+        packed = reader.take(block_bytes(plan, plan.blocks - 1))
+        confirmations = reader.chunks(peers, MAC_BYTES)
         length = reader.unsigned(2)
         if length > MAX_SIGNATURE_BYTES:
             raise SecAggError(f"signature of {length} bytes: at most {MAX_SIGNATURE_BYTES} are allowed")
-        message = cls(packed, reader.take(length))
+        message = cls(packed, reader.take(length), confirmations)
         reader.finish()
         return message
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """Server -> device: whose masked inputs will be summed (U3)."""
+    """Server -> device: whose masked inputs will be summed (U3); in a neighbour graph its peers' confirmations."""
 
     survivors: tuple[int, ...]
+    confirmations: tuple[bytes, ...] = ()
 
     def encode(self, plan: CohortPlan, deposited: Sequence[int]) -> bytes:
         """Wire form."""
-        return header(Kind.SURVIVORS, plan) + write_subset(self.survivors, deposited)
+        bitmap = write_subset(self.survivors, deposited)
+        return b"".join((header(Kind.SURVIVORS, plan), bitmap, *self.confirmations))
 
     @classmethod
-    def decode(cls, data: bytes, plan: CohortPlan, deposited: Sequence[int]) -> Survivors:
-        """Read the wire form; raises SecAggError when malformed."""
+    def decode(
+        cls, data: bytes, plan: CohortPlan, deposited: Sequence[int], receiver: int | None = None
+    ) -> Survivors:
+        """Read the wire form; `receiver` matters in a neighbour graph only. Raises SecAggError when malformed."""
         reader = open_message(data, Kind.SURVIVORS, plan)
-        message = cls(reader.subset(deposited))
+        survivors = reader.subset(deposited)
+        peers = 0
+        if plan.confirmed and receiver is not None:
+            peers = len(plan.neighbours_among(receiver, survivors))
+        message = cls(survivors, reader.chunks(peers, MAC_BYTES))
         reader.finish()
         return message
 
@@ -268,3 +342,9 @@ class Openings:
         message = cls(reader.chunks(holders, ELEMENT_BYTES))
         reader.finish()
         return message
+
+
+def block_bytes(plan: CohortPlan, block: int) -> int:
+    """Length of a packed block of the plan."""
+    start, stop = plan.block_range(block)
+    return packed_bytes(stop - start, plan.bits)

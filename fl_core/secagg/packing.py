@@ -1,9 +1,12 @@
 """Vectors of b-bit values in exactly b bits a value: bit k of value i is bit i b + k of the little-endian bit string.
 
-64 values fill b words of 64 bits, so packing is at most 128 shifts over whole columns, for any length and width.
+Neighbours are joined into values of twice the width while that fits 64 bits; then 64 / gcd(width, 64) values fill a
+whole number of 64-bit words, so that few shifts over whole columns do the rest, for any length and width.
 """
 
 from __future__ import annotations
+
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,11 @@ from numpy.typing import NDArray
 from fl_core.secagg.errors import SecAggError
 from fl_core.secagg.masking import Words, word_dtype
 
-_GROUP = 64
+BLOCK_MULTIPLE = 64
+"""So many values fill whole bytes at any width: vectors cut at multiples of it pack to the same bytes as whole ones."""
+
+_WORD = 64
+_CHUNK = 1 << 17  # values shifted at once
 
 
 def packed_bytes(dim: int, bits: int) -> int:
@@ -28,16 +35,25 @@ def pack(words: Words, bits: int) -> bytes:
     """
     if words.dtype.itemsize * 8 == bits:
         return words.tobytes()
-    groups = -(-words.size // _GROUP)
-    values = np.zeros(groups * _GROUP, dtype=np.uint64)
+    return b"".join(_pack(words[start : start + _CHUNK], bits) for start in range(0, words.size, _CHUNK))
+
+
+def _pack(words: Words, bits: int) -> bytes:
+    groups = -(-words.size // BLOCK_MULTIPLE)
+    values = np.zeros(groups * BLOCK_MULTIPLE, dtype="<u8")
     values[: words.size] = words
-    columns = np.ascontiguousarray(values.reshape(groups, _GROUP).T)
-    packed = np.zeros((bits, groups), dtype="<u8")
-    for column in range(_GROUP):
-        word, shift = divmod(column * bits, _GROUP)
+    width = bits
+    while 2 * width <= _WORD:
+        values = values[0::2] | values[1::2] << np.uint64(width)
+        width *= 2
+    per_row = _WORD // gcd(width, _WORD)
+    columns = values.reshape(-1, per_row).T.copy()
+    packed = np.zeros((width * per_row // _WORD, columns.shape[1]), dtype="<u8")
+    for column in range(per_row):
+        word, shift = divmod(column * width, _WORD)
         packed[word] |= columns[column] << np.uint64(shift)
-        if shift + bits > _GROUP:
-            packed[word + 1] |= columns[column] >> np.uint64(_GROUP - shift)
+        if shift + width > _WORD:
+            packed[word + 1] |= columns[column] >> np.uint64(_WORD - shift)
     return packed.T.tobytes()[: packed_bytes(words.size, bits)]
 
 
@@ -57,15 +73,33 @@ def unpack(data: bytes, dim: int, bits: int) -> Words:
     padding = len(data) * 8 - dim * bits
     if data[-1] >> (8 - padding):
         raise SecAggError("padding bits after the last packed value are not zero")
-    groups = -(-dim // _GROUP)
+    values, step = np.empty(dim, dtype=dtype), packed_bytes(_CHUNK, bits)
+    for block, start in enumerate(range(0, dim, _CHUNK)):
+        part = values[start : start + _CHUNK]
+        part[:] = _unpack(data[block * step : (block + 1) * step], part.size, bits)
+    values &= dtype.type((1 << bits) - 1)
+    return values
+
+
+def _unpack(data: bytes, dim: int, bits: int) -> NDArray[np.uint64]:
+    """Values with whatever lies above them in their words."""
+    width = bits
+    while 2 * width <= _WORD:
+        width *= 2
+    per_row, groups = _WORD // gcd(width, _WORD), -(-dim // BLOCK_MULTIPLE)
     packed: NDArray[np.uint64] = np.frombuffer(data.ljust(groups * bits * 8, b"\0"), dtype="<u8")
-    columns = np.ascontiguousarray(packed.reshape(groups, bits).T)
-    values = np.empty((_GROUP, groups), dtype=dtype)
-    mask = np.uint64((1 << bits) - 1)
-    for column in range(_GROUP):
-        word, shift = divmod(column * bits, _GROUP)
-        value = columns[word] >> np.uint64(shift)
-        if shift + bits > _GROUP:
-            value |= columns[word + 1] << np.uint64(_GROUP - shift)
-        values[column] = value & mask
-    return np.ascontiguousarray(values.T).reshape(-1)[:dim]
+    words = packed.reshape(-1, width * per_row // _WORD).T.copy()
+    columns = np.empty((per_row, words.shape[1]), dtype="<u8")
+    for column in range(per_row):
+        word, shift = divmod(column * width, _WORD)
+        np.right_shift(words[word], np.uint64(shift), out=columns[column])
+        if shift + width > _WORD:
+            columns[column] |= words[word + 1] << np.uint64(_WORD - shift)
+    joined = columns.T.reshape(-1)
+    while width > bits:
+        width //= 2
+        halves = np.empty((joined.size, 2), dtype="<u8")
+        halves[:, 0] = joined
+        np.right_shift(joined, np.uint64(width), out=halves[:, 1])
+        joined = halves.reshape(-1)
+    return joined[:dim]

@@ -1,9 +1,6 @@
-"""What two devices share in one attempt: the seed of their mask, two share boxes, and a MAC key each way."""
+"""What two devices share in one attempt: the seed of their mask, a key for two share boxes, and a key for MACs."""
 
 from __future__ import annotations
-
-import hmac
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -13,29 +10,31 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from fl_core.secagg.errors import SecAggError
 from fl_core.secagg.kdf import expand
-from fl_core.secagg.shamir import ELEMENT_BYTES, decode_element, encode_element
+from fl_core.secagg.shamir import ELEMENT_BYTES, check_elements, encode_element
 
 SEED_BYTES = 32
 MAC_BYTES = 16
 SEALED_SHARES_BYTES = 2 * ELEMENT_BYTES + 16
-_KEY_BYTES = 32
-_NONCE = bytes(12)
+_KEY_BYTES = 16
+_UPWARD, _DOWNWARD = bytes(12), bytes(11) + b"\x01"  # nonces of the box to the higher and to the lower index
 _COUNTER = bytes(16)
 
 
-@dataclass(frozen=True)
 class PairSecrets:
-    """One device's half of a pair in one attempt. Keys are used once: each box and each MAC has its own.
+    """One device's half of a pair in one attempt. The box key serves two boxes, one each way with a nonce of its own.
 
     Attributes:
         seed: of the mask that the pair shares, 32 bytes.
     """
 
-    seed: bytes = field(repr=False)
-    _box_out: bytes = field(repr=False)
-    _box_in: bytes = field(repr=False)
-    _mac_out: bytes = field(repr=False)
-    _mac_in: bytes = field(repr=False)
+    __slots__ = ("_box", "_mac_key", "_upward", "seed")
+
+    def __init__(self, seed: bytes, box_key: bytes, mac_key: bytes, upward: bool) -> None:
+        """Hold derived keys; use `derive`. `upward`: whether the peer has the higher index."""
+        self.seed = seed
+        self._box = AESGCM(box_key)
+        self._mac_key = mac_key
+        self._upward = upward
 
     @classmethod
     def derive(cls, pair_key: bytes, attempt: bytes, own: int, peer: int) -> PairSecrets:
@@ -47,38 +46,41 @@ class PairSecrets:
             own: this device's index.
             peer: the other's.
         """
-        keys = expand(pair_key, b"attempt", attempt, length=SEED_BYTES + 4 * _KEY_BYTES)
-        seed, box_up, box_down, mac_up, mac_down = (
-            keys[start : start + _KEY_BYTES] for start in range(0, len(keys), _KEY_BYTES)
+        keys = expand(pair_key, b"attempt", attempt, length=SEED_BYTES + 2 * _KEY_BYTES)
+        return cls(
+            keys[:SEED_BYTES],
+            keys[SEED_BYTES : SEED_BYTES + _KEY_BYTES],
+            keys[SEED_BYTES + _KEY_BYTES :],
+            own < peer,
         )
-        if own < peer:
-            return cls(seed, box_up, box_down, mac_up, mac_down)
-        return cls(seed, box_down, box_up, mac_down, mac_up)
 
-    def seal_shares(self, attempt: bytes, own: int, peer: int, shares: tuple[int, ...]) -> bytes:
-        """Encrypt this device's share of a and b to the peer, 80 bytes. Once: the key's nonce is constant."""
-        plaintext = b"".join(map(encode_element, shares))
-        return AESGCM(self._box_out).encrypt(_NONCE, plaintext, _associated(attempt, own, peer))
+    def seal_shares(self, attempt: bytes, own: int, peer: int, shares: bytes) -> bytes:
+        """Encrypt this device's share of a and b, 64 bytes, to the peer: 80 bytes. Once: the nonce is constant."""
+        nonce = _UPWARD if self._upward else _DOWNWARD
+        return self._box.encrypt(nonce, shares, _associated(attempt, own, peer))
 
-    def open_shares(self, attempt: bytes, own: int, peer: int, sealed: bytes) -> tuple[int, int]:
-        """Decrypt the peer's shares of its a and b.
+    def open_shares(self, attempt: bytes, own: int, peer: int, sealed: bytes) -> bytes:
+        """Decrypt the peer's shares of its a and b, 64 bytes.
 
         Raises:
-            SecAggError: not from this peer, not for this device, not of this attempt, or altered.
+            SecAggError: not from this peer, not for this device, not of this attempt, or altered; or no field elements.
         """
+        nonce = _DOWNWARD if self._upward else _UPWARD
         try:
-            plaintext = AESGCM(self._box_in).decrypt(_NONCE, sealed, _associated(attempt, peer, own))
+            shares = self._box.decrypt(nonce, sealed, _associated(attempt, peer, own))
         except InvalidTag:
             raise SecAggError(f"shares said to come from member {peer} are not authentic") from None
-        return decode_element(plaintext[:ELEMENT_BYTES]), decode_element(plaintext[ELEMENT_BYTES:])
+        check_elements((shares[:ELEMENT_BYTES], shares[ELEMENT_BYTES:]))
+        return shares
 
-    def mac(self, statement: bytes) -> bytes:
-        """MAC for the peer over a hash, 16 bytes (one block of HKDF-Expand is HMAC-SHA256)."""
-        return expand(self._mac_out, b"agree", statement, length=MAC_BYTES)
+    def macs(self, label: bytes, statement: bytes) -> tuple[bytes, bytes]:
+        """MACs over a hash, 16 bytes each: the one for the peer, and the one that the peer must have made.
 
-    def check_mac(self, statement: bytes, mac: bytes) -> bool:
-        """Whether the peer made this MAC for this device over this hash."""
-        return hmac.compare_digest(expand(self._mac_in, b"agree", statement, length=MAC_BYTES), mac)
+        They are the halves of one block of HKDF-Expand, which is HMAC-SHA256; each direction has its own half.
+        """
+        both = expand(self._mac_key, label, statement)
+        upward, downward = both[:MAC_BYTES], both[MAC_BYTES:]
+        return (upward, downward) if self._upward else (downward, upward)
 
 
 def crypt_table(table_secret: int, attempt: bytes, table: bytes) -> bytes:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fl_core.errors import SpecError
+from fl_core.secagg.degree import Adversary, minimum_threshold, security_failure
 from fl_core.secagg.kdf import digest
-from fl_core.secagg.packing import packed_bytes
+from fl_core.secagg.neighbours import MIN_DEGREE, NeighbourGraph, Neighbourhoods, circulant, complete
+from fl_core.secagg.packing import BLOCK_MULTIPLE, packed_bytes
 from fl_core.signing import ADDRESS_BYTES
 
 MIN_MEMBERS = 3
@@ -21,9 +23,7 @@ SESSION_BYTES = 32
 SUBJECT_BYTES = 32
 
 
-def minimum_threshold(members: int) -> int:
-    """Fewest survivors that keep an active server with fewer than a third of the members harmless: floor(2m/3)+1."""
-    return 2 * members // 3 + 1
+__all__ = ["CohortPlan", "minimum_threshold"]
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,20 @@ class CohortPlan:
         cohort: index of the cohort, 0..2^32-1.
         attempt: number of the attempt, 0..2^32-1.
         members: 20-byte addresses, sorted, distinct; a member's index here is its name in messages.
-        threshold: survivors needed at every stage, at least floor(2m/3)+1.
+        threshold: holders of a secret's shares that open it. Complete graph: survivors needed at every stage, at least
+            floor(2m/3)+1 against an active adversary. Neighbour graph: out of degree + 1.
         bits: the ring is Z_{2^bits}, 8..64.
         dim: length of the vectors.
         subject: 32 bytes that name what the vectors are about, such as the hash of the model and spec that the devices
             were sent. Devices with unlike subjects are never summed, so that an edge cannot hand out a model of its
             own to one of them (Pasquini et al., "Eluding Secure Aggregation", CCS 2022).
+        graph: who shares masks and secrets with whom; None where everybody does.
+        adversary: what the threshold must be enough for. Masked inputs are signed, and depositors confirmed between
+            neighbours, against an active one only.
+        block_entries: masked inputs travel in blocks of so many entries, a multiple of 64; None sends them whole.
 
     Raises:
-        SpecError: a value is out of range, or the threshold is too low to be safe.
+        SpecError: a value is out of range, or graph and threshold are not safe against the adversary.
     """
 
     session: bytes
@@ -58,6 +63,9 @@ class CohortPlan:
     bits: int
     dim: int
     subject: bytes = bytes(SUBJECT_BYTES)
+    graph: NeighbourGraph | None = None
+    adversary: Adversary = Adversary.ACTIVE
+    block_entries: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, length in (
@@ -76,7 +84,36 @@ class CohortPlan:
         ):
             _check_range(name, getattr(self, name), low, high)
         self._check_members()
-        _check_range("threshold", self.threshold, minimum_threshold(self.size), self.size)
+        if not isinstance(self.adversary, Adversary):
+            raise SpecError(f"adversary {self.adversary!r}: choose one of Adversary")
+        if self.block_entries is not None:
+            _check_range("block_entries", self.block_entries, BLOCK_MULTIPLE, MAX_DIM)
+            if self.block_entries % BLOCK_MULTIPLE:
+                raise SpecError(f"block_entries {self.block_entries}: choose a multiple of {BLOCK_MULTIPLE}")
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        graph, size = self.graph, self.size
+        if graph is None:
+            _check_range("threshold", self.threshold, minimum_threshold(size, self.adversary), size)
+            return
+        _check_range("degree", graph.degree, MIN_DEGREE, size - 2)
+        _check_range("threshold", self.threshold, 2, graph.degree + 1)
+        _check_range("least_survivors", graph.least_survivors, self.threshold, size)
+        failure = security_failure(
+            size,
+            graph.degree,
+            self.threshold,
+            corrupted=graph.corrupted,
+            dropped=size - graph.least_survivors,
+            adversary=self.adversary,
+        )
+        if failure > 2.0**-graph.security_bits:
+            raise SpecError(
+                f"threshold {self.threshold} of {graph.degree} neighbours and oneself: the graph would be bad with "
+                f"probability {failure:.1e} against {graph.corrupted} corrupted of {size} ({self.adversary.value}): "
+                "derive degree and threshold, or use the complete graph"
+            )
 
     def _check_members(self) -> None:
         if not isinstance(self.members, tuple):
@@ -104,12 +141,61 @@ class CohortPlan:
         """The epoch whose keys serve this round."""
         return self.round >> ROUNDS_PER_EPOCH_LOG2
 
+    @property
+    def blocks(self) -> int:
+        """Number of blocks that a masked input travels in."""
+        return 1 if self.block_entries is None else -(-self.dim // self.block_entries)
+
+    def block_range(self, block: int) -> tuple[int, int]:
+        """First entry of a block, and the one after its last."""
+        entries = self.block_entries or self.dim
+        return block * entries, min((block + 1) * entries, self.dim)
+
+    @property
+    def least_survivors(self) -> int:
+        """Fewest members that every list of them must show."""
+        return self.threshold if self.graph is None else self.graph.least_survivors
+
+    @property
+    def signed(self) -> bool:
+        """Whether masked inputs carry a signature."""
+        return self.adversary is Adversary.ACTIVE
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether neighbours confirm the depositors to each other; with all others for neighbours nobody needs to."""
+        return self.signed and self.graph is not None
+
     @cached_property
     def context_hash(self) -> bytes:
         """SHA-256 over every field, 32 bytes: two plans agree on it only if they are equal."""
         numbers = (self.round, self.hospital, self.cohort, self.attempt, self.threshold, self.bits, self.dim)
-        packed = b"".join(number.to_bytes(8, "big") for number in numbers)
-        return digest(b"plan", self.session, self.subject, packed, b"".join(self.members))
+        packed = b"".join(number.to_bytes(8, "big") for number in (*numbers, self.block_entries or 0))
+        shape = b""
+        if self.graph is not None:
+            graph = self.graph
+            figures = (graph.degree, graph.least_survivors, graph.corrupted, graph.security_bits)
+            shape = b"".join(figure.to_bytes(2, "big") for figure in figures) + self.graph_seed
+        return digest(
+            b"plan",
+            self.session,
+            self.subject,
+            packed,
+            b"".join(self.members),
+            shape,
+            self.adversary.value.encode(),
+        )
+
+    @cached_property
+    def graph_seed(self) -> bytes:
+        """What the neighbour graph is drawn from, 32 bytes.
+
+        By default it names the cohort but not attempt or subject: those could be tried out until the graph suits.
+        """
+        if self.graph is not None and self.graph.seed is not None:
+            return self.graph.seed
+        cohort = b"".join(number.to_bytes(8, "big") for number in (self.round, self.hospital, self.cohort))
+        return digest(b"graph", self.session, cohort, b"".join(self.members))
 
     @cached_property
     def _index(self) -> dict[bytes, int]:
@@ -126,14 +212,26 @@ class CohortPlan:
             raise SpecError(f"{address.hex()} is not a member of cohort {self.cohort} in round {self.round}")
         return index
 
+    @cached_property
+    def _near(self) -> Neighbourhoods:
+        if self.graph is None:
+            return complete(self.size)
+        return circulant(self.graph_seed, self.size, self.graph.degree)
+
+    def holders(self, index: int) -> tuple[int, ...]:
+        """Indices of a member and its neighbours, in order: who holds shares of its secrets, at points 1, 2, 3..."""
+        return self._near.closed[index]
+
     def neighbour_indices(self, index: int) -> tuple[int, ...]:
-        """Indices of the members that share masks and secrets with a member: all others (complete graph)."""
-        return tuple(other for other in range(self.size) if other != index)
+        """Indices of the members that share masks and secrets with a member; all others in the complete graph."""
+        return self._near.others[index]
 
     def neighbours_among(self, index: int, among: Collection[int]) -> tuple[int, ...]:
         """Indices of a member's neighbours that are in `among`, in order."""
-        chosen = set(among)
-        return tuple(other for other in self.neighbour_indices(index) if other in chosen)
+        if len(among) == self.size:
+            return self._near.others[index]
+        chosen = among if isinstance(among, set | frozenset | dict) else set(among)
+        return tuple([other for other in self._near.others[index] if other in chosen])
 
     def neighbours(self, address: bytes) -> tuple[bytes, ...]:
         """Addresses of the members that share masks and secrets with a member.

@@ -7,11 +7,17 @@ over them later loses no forward secrecy.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
+from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggError
-from fl_core.secagg.kdf import expand
+from fl_core.secagg.kdf import HASH_BYTES, expand
 from fl_core.secagg.plan import ROUNDS_PER_EPOCH_LOG2
+from fl_core.signing import ADDRESS_BYTES
+
+_KEY_BYTES = HASH_BYTES
+_ROUND_BYTES = 8
 
 
 class Ratchet:
@@ -33,6 +39,11 @@ class Ratchet:
         self._used: set[bytes] = set()
         roots.clear()
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that the keys serve."""
+        return self._epoch
+
     def keys(self, round_number: int, peers: Iterable[bytes]) -> list[bytes]:
         """This round's key for each peer, 32 bytes each.
 
@@ -51,6 +62,61 @@ class Ratchet:
         """Erase this round's keys."""
         if round_number >= self._round:
             self._move_to(round_number + 1)
+
+    def pass_over(self, round_number: int) -> None:
+        """Erase the keys of a round and of all before it, with every peer, whether they were used here or not.
+
+        For a ratchet that was read from an image: what was used since the image was made, the image cannot know.
+        """
+        self.close(round_number)
+        for peer in self._chains:
+            self._step(peer)
+
+    def to_bytes(self) -> bytes:
+        """The ratchet as it stands; as secret as its keys.
+
+        Epoch and round, the number of peers, then in blocks: addresses, the round that each key is at, whether it was
+        used in the current round (a byte each), keys.
+
+        Raises:
+            SecAggError: a peer is not named by an address of 20 bytes.
+        """
+        count = len(self._chains)
+        rounds, keys = zip(*self._chains.values(), strict=True) if count else ((), ())
+        addresses = b"".join(self._chains)
+        if len(addresses) != count * ADDRESS_BYTES:
+            raise SecAggError(f"a peer without an address of {ADDRESS_BYTES} bytes cannot be written down")
+        head = struct.pack(">QQI", self._epoch, self._round, count)
+        used = bytes(map(self._used.__contains__, self._chains))
+        return b"".join((head, addresses, struct.pack(f">{count}Q", *rounds), used, *keys))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Ratchet:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            SecAggError: malformed, or a state that no ratchet has.
+        """
+        reader = Reader(data)
+        epoch, current, count = reader.unsigned(8), reader.unsigned(8), reader.unsigned(4)
+        if count * (ADDRESS_BYTES + _ROUND_BYTES + 1 + _KEY_BYTES) != reader.remaining:
+            raise SecAggError(f"ratchet of {count} peers in {reader.remaining} bytes: not one of ours")
+        peers = reader.chunks(count, ADDRESS_BYTES)
+        rounds = struct.unpack(f">{count}Q", reader.take(count * _ROUND_BYTES))
+        used, keys = reader.take(count), reader.chunks(count, _KEY_BYTES)
+        first = epoch << ROUNDS_PER_EPOCH_LOG2
+        if not first <= current <= first + (1 << ROUNDS_PER_EPOCH_LOG2) or len(set(peers)) != count:
+            raise SecAggError(
+                f"ratchet of epoch {epoch} at round {current}, or a peer twice: not one of ours"
+            )
+        flagged = zip(rounds, used, strict=True)
+        if not all(first <= at <= current and flag in (0, at == current) for at, flag in flagged):
+            raise SecAggError(f"ratchet at round {current} with keys of other rounds: not one of ours")
+        ratchet = cls(epoch, {})
+        ratchet._round = current
+        ratchet._chains = {peer: (at, key) for peer, at, key in zip(peers, rounds, keys, strict=True)}
+        ratchet._used = {peer for peer, flag in zip(peers, used, strict=True) if flag}
+        return ratchet
 
     def _move_to(self, round_number: int) -> None:
         self._round = round_number

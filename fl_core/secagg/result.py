@@ -16,8 +16,8 @@ class SecAggResult:
     Attributes:
         sum: uint64 (dim,), the survivors' vectors added modulo 2^bits.
         survivors: their addresses, sorted.
-        signatures: each survivor's signature over its `masked_input_message`.
-        masked_hashes: SHA-256 of each survivor's packed masked input.
+        signatures: each survivor's signature over its `masked_input_message`; none where the plan is unsigned.
+        masked_hashes: SHA-256 of each survivor's packed masked input, where it is signed.
         deposited_hash: 32 bytes; with the plan and a masked hash it gives the message that was signed.
     """
 

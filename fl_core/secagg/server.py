@@ -6,8 +6,9 @@ long enough. A message that is refused changes nothing; its sender counts as dro
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -19,15 +20,18 @@ from fl_core.secagg import messages as wire
 from fl_core.secagg.advertisement import Roster
 from fl_core.secagg.errors import SecAggAbort, SecAggError
 from fl_core.secagg.masking import apply_masks, ring_mask, word_dtype
+from fl_core.secagg.merkle import Tree
 from fl_core.secagg.packing import unpack
 from fl_core.secagg.plan import CohortPlan
 from fl_core.secagg.result import SecAggResult
-from fl_core.secagg.shamir import decode_element
+from fl_core.secagg.shamir import check_elements
+from fl_core.secagg.spool import MemorySpool, Spool
 from fl_core.secagg.transcript import (
     attempt_hash,
     deposited_hash,
-    masked_input_hash,
+    graph_attempt_hash,
     masked_input_message,
+    nonce_leaf,
 )
 from fl_core.secagg.unmasking import Opened, contradictions, remaining_masks
 from fl_core.signing import Domain, Verifier
@@ -48,7 +52,15 @@ class ServerStage(Enum):
 class SecAggServer:
     """One attempt of one cohort, seen from the edge."""
 
-    def __init__(self, plan: CohortPlan, roster: Roster, verifier: Verifier, domain: Domain) -> None:
+    def __init__(
+        self,
+        plan: CohortPlan,
+        roster: Roster,
+        verifier: Verifier,
+        domain: Domain,
+        *,
+        spool: Spool | None = None,
+    ) -> None:
         """Start an attempt.
 
         Args:
@@ -56,6 +68,7 @@ class SecAggServer:
             roster: the epoch's roster.
             verifier: recovers the signers of masked inputs.
             domain: EIP-712 domain of the run.
+            spool: where inputs of several blocks wait until they are complete; memory by default.
 
         Raises:
             SecAggError: the roster is of another epoch or lacks a member.
@@ -64,20 +77,20 @@ class SecAggServer:
             raise SecAggError(
                 f"round {plan.round} is of epoch {plan.epoch}, the roster of epoch {roster.epoch}"
             )
-        for address in plan.members:
-            if address not in roster:
-                raise SecAggError(f"member {address.hex()} is not on the roster of epoch {roster.epoch}")
+        roster.check_members(plan.members)
         self._plan, self._roster_root = plan, roster.root
         self._verifier, self._domain = verifier, domain
         self._stage = ServerStage.ADVERTISE
-        self._expected: tuple[int, ...] = tuple(range(plan.size))
+        self._awaited_indices = {address: index for index, address in enumerate(plan.members)}
         self._inbox: dict[int, Any] = {}
         self._advertised: tuple[int, ...] = ()
         self._deposited: tuple[int, ...] = ()
         self._survivors: tuple[int, ...] = ()
         self._attempt = self._deposited_hash = b""
         self._deposits: dict[int, wire.Deposit] = {}
-        self._masked: dict[int, tuple[bytes, bytes]] = {}  # hash and signature
+        self._masked: dict[int, _Masked] = {}
+        self._spool: Spool = MemorySpool() if spool is None else spool
+        self._unfinished: dict[int, _Unfinished] = {}
         self._sum: NDArray[np.unsignedinteger] = np.zeros(0, dtype=word_dtype(plan.bits))
         self._result: SecAggResult | None = None
 
@@ -92,11 +105,16 @@ class SecAggServer:
         return self._stage is ServerStage.DONE
 
     @property
+    def unfinished(self) -> frozenset[bytes]:
+        """Addresses that have sent some blocks of their masked input, but not the last one."""
+        return frozenset(self._plan.members[index] for index in self._unfinished)
+
+    @property
     def awaited(self) -> frozenset[bytes]:
         """Addresses whose message of this stage has not come; empty means that waiting longer changes nothing."""
         if self._stage not in _STAGES:
             return frozenset()
-        return frozenset(self._plan.members[index] for index in self._expected if index not in self._inbox)
+        return frozenset(a for a, index in self._awaited_indices.items() if index not in self._inbox)
 
     @property
     def result(self) -> SecAggResult:
@@ -110,7 +128,7 @@ class SecAggServer:
         return self._result
 
     def receive(self, sender: bytes, message: bytes) -> None:
-        """Take one message of the current stage.
+        """Take one message of the current stage: a device's only one, or the next block of its masked input.
 
         Args:
             sender: address that the transport authenticated.
@@ -122,12 +140,14 @@ class SecAggServer:
         """
         if self._stage not in _STAGES:
             raise SecAggError(f"attempt takes no messages in stage {self._stage.name}")
-        index = next((i for i in self._expected if self._plan.members[i] == sender), None)
+        index = self._awaited_indices.get(sender)
         if index is None:
             raise SecAggError(f"{sender.hex()} is not awaited in stage {self._stage.name}")
         if index in self._inbox:
             raise SecAggError(f"{sender.hex()} sent a second message in stage {self._stage.name}")
-        self._inbox[index] = _STAGES[self._stage].take(self, index, message)
+        taken = _STAGES[self._stage].take(self, index, message)
+        if taken is not None:
+            self._inbox[index] = taken
 
     def advance(self) -> dict[bytes, bytes]:
         """Close the current stage: members that have not sent a good message are dropped.
@@ -148,28 +168,40 @@ class SecAggServer:
             self._stage = ServerStage.DEAD
             self._erase()
             raise
-        self._expected = tuple(self._plan.index_of(address) for address in outgoing)
+        self._awaited_indices = {address: self._plan.index_of(address) for address in outgoing}
         self._inbox = {}
         self._stage = step.following
         return outgoing
 
     def _require(self, members: Collection[int]) -> None:
         plan = self._plan
-        if len(members) < plan.threshold:
+        if len(members) < plan.least_survivors:
             raise SecAggAbort(
-                f"round {plan.round}, cohort {plan.cohort}, stage {self._stage.name}: "
-                f"{len(members)} members remain, {plan.threshold} are needed"
+                f"{self._where}: {len(members)} members remain, {plan.least_survivors} are needed"
             )
+
+    @property
+    def _where(self) -> str:
+        return f"round {self._plan.round}, cohort {self._plan.cohort}, stage {self._stage.name}"
 
     def _take_nonce(self, index: int, message: bytes) -> wire.Nonce:
         return wire.Nonce.decode(message, self._plan)
 
     def _close_advertise(self) -> dict[bytes, bytes]:
+        plan = self._plan
         self._advertised = tuple(sorted(self._inbox))
+        self._require_holders(self._advertised, self._advertised)
         nonces = {index: self._inbox[index].nonce for index in self._advertised}
-        self._attempt = attempt_hash(self._plan, self._roster_root, nonces)
-        broadcast = wire.Nonces(self._advertised, tuple(nonces.values())).encode(self._plan)
-        return {self._plan.members[index]: broadcast for index in self._advertised}
+        if plan.graph is None:
+            self._attempt = attempt_hash(plan, self._roster_root, nonces)
+            broadcast = wire.Nonces(self._advertised, tuple(nonces.values())).encode(plan)
+            return {plan.members[index]: broadcast for index in self._advertised}
+        tree = Tree([nonce_leaf(index, nonce) for index, nonce in nonces.items()])
+        self._attempt = graph_attempt_hash(plan, self._roster_root, self._advertised, tree.root)
+        return {
+            plan.members[index]: wire.NoncePath(self._advertised, tree.path(position)).encode(plan)
+            for position, index in enumerate(self._advertised)
+        }
 
     def _take_deposit(self, index: int, message: bytes) -> wire.Deposit:
         return wire.Deposit.decode(
@@ -181,6 +213,7 @@ class SecAggServer:
         liars = contradictions(plan, self._advertised, deposits)
         self._deposited = tuple(index for index in sorted(deposits) if index not in liars)
         self._require(self._deposited)
+        self._require_holders(self._deposited, self._deposited)
         self._deposits = {index: deposits[index] for index in self._deposited}
         self._deposited_hash = deposited_hash(plan, self._attempt, self._deposited)
         self._sum = np.zeros(plan.dim, dtype=word_dtype(plan.bits))
@@ -190,25 +223,82 @@ class SecAggServer:
             for index in self._deposited
         }
 
-    def _take_masked_input(self, index: int, message: bytes) -> tuple[bytes, bytes]:
-        masked = wire.MaskedInput.decode(message, self._plan)
-        masked_hash = masked_input_hash(masked.packed)
-        statement = masked_input_message(self._domain, self._plan, self._deposited_hash, masked_hash)
-        sender = self._plan.members[index]
+    def _take_masked_input(self, index: int, message: bytes) -> _Masked | None:
+        plan, sender = self._plan, self._plan.members[index]
+        so_far = self._unfinished.get(index, _Unfinished())
+        if so_far.blocks < plan.blocks - 1:
+            block = wire.MaskedBlock.decode(message, plan, so_far.blocks)
+            self._spool.append(index, block.packed)
+            if plan.signed:
+                so_far.hash.update(block.packed)
+            so_far.blocks += 1
+            self._unfinished[index] = so_far
+            return None
+        peers = len(plan.neighbours_among(index, self._deposited)) if plan.confirmed else 0
+        masked = wire.MaskedInput.decode(message, plan, peers)
+        running = so_far.hash.copy()
+        if plan.signed:
+            running.update(masked.packed)
+            self._check_signature(sender, running.digest(), masked.signature)
+        elif masked.signature:
+            raise SecAggError(f"masked input of {sender.hex()} is signed, which its plan does not ask for")
+        self._add_block(plan.blocks - 1, masked.packed)
+        for number, packed in enumerate(self._spool.blocks(index)):
+            self._add_block(number, packed)
+        self._forget(index)
+        return _Masked(running.digest(), masked.signature, masked.confirmations)
+
+    def _check_signature(self, sender: bytes, masked: bytes, signature: bytes) -> None:
+        statement = masked_input_message(self._domain, self._plan, self._deposited_hash, masked)
         try:
-            signer = self._verifier.recover(statement, masked.signature)
+            signer = self._verifier.recover(statement, signature)
         except FlError as error:
             raise SecAggError(f"masked input of {sender.hex()} carries a bad signature: {error}") from error
         if signer != sender:
             raise SecAggError(f"masked input of {sender.hex()} is signed by {signer.hex()}")
-        self._sum += unpack(masked.packed, self._plan.dim, self._plan.bits)
-        return masked_hash, masked.signature
+
+    def _add_block(self, block: int, packed: bytes) -> None:
+        start, stop = self._plan.block_range(block)
+        self._sum[start:stop] += unpack(packed, stop - start, self._plan.bits)
+
+    def _forget(self, index: int) -> None:
+        if self._unfinished.pop(index, None) is not None:
+            self._spool.discard(index)
 
     def _close_masked_input(self) -> dict[bytes, bytes]:
+        plan = self._plan
         self._survivors = tuple(sorted(self._inbox))
         self._masked = self._inbox
-        broadcast = wire.Survivors(self._survivors).encode(self._plan, self._deposited)
-        return {self._plan.members[index]: broadcast for index in self._survivors}
+        for index in tuple(self._unfinished):
+            self._forget(index)
+        self._require_holders(self._deposited, self._survivors)
+        if not plan.confirmed:
+            broadcast = wire.Survivors(self._survivors).encode(plan, self._deposited)
+            return {plan.members[index]: broadcast for index in self._survivors}
+        sent = {index: masked.confirmations for index, masked in self._masked.items()}
+        confirmations = self._by_receiver(sent, self._deposited)
+        return {
+            plan.members[index]: wire.Survivors(self._survivors, confirmations[index]).encode(
+                plan, self._deposited
+            )
+            for index in self._survivors
+        }
+
+    def _require_holders(self, dealers: Collection[int], remaining: Collection[int]) -> None:
+        """In a neighbour graph: each dealer's secrets have enough holders left.
+
+        Who has too few is not left out alone: the members next to it on the circle would then have too few as well.
+        """
+        plan, left = self._plan, set(remaining)
+        if plan.graph is None:
+            return
+        for dealer in dealers:
+            holders = sum(holder in left for holder in plan.holders(dealer))
+            if holders < plan.threshold:
+                raise SecAggAbort(
+                    f"{self._where}: {holders} members remain that hold shares of member {dealer}, "
+                    f"{plan.threshold} are needed"
+                )
 
     def _take_agreement(self, index: int, message: bytes) -> wire.Agreement:
         return wire.Agreement.decode(
@@ -217,28 +307,30 @@ class SecAggServer:
 
     def _close_agree(self) -> dict[bytes, bytes]:
         plan, agreed = self._plan, tuple(sorted(self._inbox))
+        self._require_holders(self._deposited, agreed)
         macs = self._by_receiver({index: self._inbox[index].macs for index in agreed}, self._survivors)
         return {
             plan.members[index]: wire.Agreements(agreed, macs[index]).encode(plan, self._survivors)
             for index in agreed
         }
 
-    def _take_openings(self, index: int, message: bytes) -> dict[int, int]:
+    def _take_openings(self, index: int, message: bytes) -> dict[int, bytes]:
         dealers = sorted((index, *self._plan.neighbours_among(index, self._deposited)))
         openings = wire.Openings.decode(message, self._plan, len(dealers))
-        return {dealer: decode_element(share) for dealer, share in zip(dealers, openings.shares, strict=True)}
+        check_elements(openings.shares)
+        return dict(zip(dealers, openings.shares, strict=True))
 
     def _close_unmask(self) -> dict[bytes, bytes]:
         plan = self._plan
         opened = Opened(self._attempt, self._advertised, self._deposits, self._survivors, self._inbox)
         apply_masks(self._sum, remaining_masks(plan, opened))
         self._sum &= ring_mask(plan.bits)
-        survivors = [(plan.members[index], self._masked[index]) for index in self._survivors]
+        survivors = {plan.members[index]: self._masked[index] for index in self._survivors}
         self._result = SecAggResult(
             sum=self._sum.astype(np.uint64),
-            survivors=tuple(address for address, _ in survivors),
-            signatures={address: signature for address, (_, signature) in survivors},
-            masked_hashes={address: masked_hash for address, (masked_hash, _) in survivors},
+            survivors=tuple(survivors),
+            signatures={a: masked.signature for a, masked in survivors.items() if plan.signed},
+            masked_hashes={a: masked.hash for a, masked in survivors.items() if plan.signed},
             deposited_hash=self._deposited_hash,
         )
         self._erase()
@@ -261,7 +353,26 @@ class SecAggServer:
 
     def _erase(self) -> None:
         self._deposits, self._inbox = {}, {}
+        for index in tuple(self._unfinished):
+            self._forget(index)
         self._sum = np.zeros(0, dtype=self._sum.dtype)
+
+
+@dataclass(frozen=True)
+class _Masked:
+    """What is kept of a masked input that is in the sum: SHA-256 of it whole, signature, confirmations."""
+
+    hash: bytes
+    signature: bytes
+    confirmations: tuple[bytes, ...]
+
+
+@dataclass
+class _Unfinished:
+    """A masked input of which some blocks have come: how many, and the running hash over them."""
+
+    blocks: int = 0
+    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fl_core.canonical import sha256
 from fl_core.secagg.codec import write_subset
 from fl_core.secagg.kdf import digest
+from fl_core.secagg.merkle import leaf_hash
 from fl_core.secagg.plan import CohortPlan
 from fl_core.signing import Domain, TypedMessage
 
@@ -23,6 +24,19 @@ def attempt_hash(plan: CohortPlan, roster_root: bytes, nonces: Mapping[int, byte
     return digest(
         b"attempt", plan.context_hash, roster_root, listed, *(nonces[index] for index in advertised)
     )
+
+
+def nonce_leaf(index: int, nonce: bytes) -> bytes:
+    """A member's leaf in the tree of nonces, 32 bytes."""
+    return leaf_hash(index.to_bytes(2, "big") + nonce)
+
+
+def graph_attempt_hash(
+    plan: CohortPlan, roster_root: bytes, advertised: Sequence[int], nonce_root: bytes
+) -> bytes:
+    """`attempt_hash` of a plan with a neighbour graph: the root of the tree of nonces stands for the nonces."""
+    listed = write_subset(advertised, range(plan.size))
+    return digest(b"attempt of a graph", plan.context_hash, roster_root, listed, nonce_root)
 
 
 def deposited_hash(plan: CohortPlan, attempt: bytes, deposited: Sequence[int]) -> bytes:

@@ -34,7 +34,7 @@ class Opened:
     advertised: tuple[int, ...]
     deposits: Mapping[int, Deposit]
     survivors: tuple[int, ...]
-    shares: Mapping[int, Mapping[int, int]]
+    shares: Mapping[int, Mapping[int, bytes]]
 
 
 def contradictions(plan: CohortPlan, advertised: Sequence[int], deposits: Mapping[int, Deposit]) -> set[int]:
@@ -65,7 +65,7 @@ def remaining_masks(plan: CohortPlan, opened: Opened) -> list[_Mask]:
     Raises:
         SecAggAbort: a secret that fits what was deposited cannot be reconstructed.
     """
-    reconstruction = _Reconstruction(plan.threshold, opened.shares)
+    reconstruction = _Reconstruction(plan, opened.shares)
     survivors, masks = set(opened.survivors), []
     for index in opened.deposits:
         taken_off = _self_mask if index in survivors else _pair_masks
@@ -95,29 +95,32 @@ def _pair_masks(plan: CohortPlan, opened: Opened, dropped: int, secret: int) -> 
 class _Reconstruction:
     """Secrets from shares. Responders whose shares fitted so far go first, so Lagrange coefficients are reused."""
 
-    def __init__(self, threshold: int, shares: Mapping[int, Mapping[int, int]]) -> None:
-        self._threshold = threshold
+    def __init__(self, plan: CohortPlan, shares: Mapping[int, Mapping[int, bytes]]) -> None:
+        self._plan = plan
         self._shares = shares
         self._misfits: Counter[int] = Counter()
         self._interpolations: dict[tuple[int, ...], Interpolation] = {}
 
     def accepted(self, dealer: int, accept: Callable[[int], list[_Mask] | None]) -> list[_Mask]:
         """What `accept` makes of the dealer's secret, correcting false shares if the plain way is not accepted."""
-        holders = sorted(
-            (r for r, held in self._shares.items() if dealer in held), key=lambda r: (self._misfits[r], r)
-        )
-        if len(holders) < self._threshold:
-            raise SecAggAbort(
-                f"{len(holders)} shares of member {dealer}'s secret: {self._threshold} are needed"
-            )
-        masks = accept(self._interpolate(dealer, tuple(holders[: self._threshold])))
+        threshold = self._plan.threshold
+        held = {
+            point: holder
+            for point, holder in enumerate(self._plan.holders(dealer), start=1)
+            if holder in self._shares
+        }
+        if len(held) < threshold:
+            raise SecAggAbort(f"{len(held)} shares of member {dealer}'s secret: {threshold} are needed")
+        points = list(held)
+        if self._misfits:
+            points.sort(key=lambda point: self._misfits[held[point]])
+        masks = accept(self._interpolate(dealer, tuple(points[:threshold]), held))
         if masks is None:
-            decoded = decode(
-                [h + 1 for h in holders], [self._shares[h][dealer] for h in holders], self._threshold
-            )
+            values = [int.from_bytes(self._shares[held[point]][dealer], "big") for point in points]
+            decoded = decode(points, values, threshold)
             if decoded is not None:
                 secret, false = decoded
-                self._misfits.update(holders[position] for position in false)
+                self._misfits.update(held[points[position]] for position in false)
                 masks = accept(secret)
         if masks is None:
             raise SecAggAbort(
@@ -125,9 +128,10 @@ class _Reconstruction:
             )
         return masks
 
-    def _interpolate(self, dealer: int, holders: tuple[int, ...]) -> int:
-        interpolation = self._interpolations.get(holders)
+    def _interpolate(self, dealer: int, points: tuple[int, ...], held: Mapping[int, int]) -> int:
+        interpolation = self._interpolations.get(points)
         if interpolation is None:
-            interpolation = Interpolation([holder + 1 for holder in holders])
-            self._interpolations[holders] = interpolation
-        return interpolation.secret([self._shares[holder][dealer] for holder in holders])
+            interpolation = self._interpolations[points] = Interpolation(points)
+        return interpolation.secret(
+            [int.from_bytes(self._shares[held[point]][dealer], "big") for point in points]
+        )

@@ -102,7 +102,8 @@ def test_a_device_cloned_before_it_masks_does_not_mask_twice():
     run = cohort(size=6, stage=2)
     clone = copy.copy(run.clients[0])
     clone._pairs, clone._shares, clone._masks = dict(clone._pairs), dict(clone._shares), dict(clone._masks)
-    clone._words = clone._words.copy()
+    clone._source = copy.deepcopy(clone._source)
+    clone._masked_hash = clone._masked_hash.copy()
     run.clients[0].receive(run.pending[0])
     with pytest.raises(SecAggAbort, match="masked input"):
         clone.receive(run.pending[0])

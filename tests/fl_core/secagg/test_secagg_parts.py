@@ -10,12 +10,16 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES128
 from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl_core.secagg import CohortPlan, SecAggError
 from fl_core.secagg.codec import Reader, bitmap_bytes, write_subset
+from fl_core.secagg.kdf import expand
 from fl_core.secagg.masking import MaskKey, apply_masks, word_dtype
+from fl_core.secagg.merkle import Tree, leaf_hash, path_length, root_of_path, tree_hash
 from fl_core.secagg.packing import pack, packed_bytes, unpack
 from fl_core.secagg.reed_solomon import decode
 from fl_core.secagg.shamir import PRIME, Interpolation, decode_element, encode_element, random_element, split
@@ -42,14 +46,22 @@ def test_the_field_is_one():
     assert PRIME < 1 << 256
 
 
+def dealt(values, threshold, points):
+    """Shares as integers: by holder, by secret."""
+    return [
+        tuple(int.from_bytes(share[at : at + 32], "big") for at in range(0, len(share), 32))
+        for share in split(values, threshold, points)
+    ]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_threshold_of_shares_gives_every_secret_of_the_batch(data):
     holders = data.draw(st.integers(1, 24))
     threshold = data.draw(st.integers(1, holders))
     values = data.draw(st.lists(elements, min_size=1, max_size=3))
-    points = data.draw(st.lists(st.integers(1, 2000), min_size=holders, max_size=holders, unique=True))
-    shares = dict(zip(points, split(values, threshold, points), strict=True))
+    points = data.draw(st.lists(st.integers(1, 1025), min_size=holders, max_size=holders, unique=True))
+    shares = dict(zip(points, dealt(values, threshold, points), strict=True))
     chosen = data.draw(st.permutations(points))[:threshold]
     interpolation = Interpolation(chosen)
     for position, value in enumerate(values):
@@ -58,14 +70,16 @@ def test_any_threshold_of_shares_gives_every_secret_of_the_batch(data):
 
 def test_fewer_shares_than_the_threshold_fit_every_secret():
     interpolation = Interpolation([1, 2, 3])
-    (first,), (second,), _ = split((7,), 3, [1, 2, 3])
+    (first,), (second,), _ = dealt((7,), 3, [1, 2, 3])
     weight = interpolation.secret([0, 0, 1])
     for candidate in (0, 7, PRIME - 1):
         third = (candidate - interpolation.secret([first, second, 0])) * pow(weight, -1, PRIME) % PRIME
         assert interpolation.secret([first, second, third]) == candidate
 
 
-@pytest.mark.parametrize(("threshold", "points"), [(3, [1, 2]), (0, [1]), (2, [1, 1]), (2, [0, 1])])
+@pytest.mark.parametrize(
+    ("threshold", "points"), [(3, [1, 2]), (0, [1]), (2, [1, 1]), (2, [0, 1]), (2, [1, 1026])]
+)
 def test_impossible_sharings_are_refused(threshold, points):
     with pytest.raises(SecAggError, match="cannot share"):
         split((1,), threshold, points)
@@ -78,7 +92,7 @@ def test_false_shares_are_corrected_up_to_half_of_the_spare_ones(data):
     threshold = data.draw(st.integers(1, holders))
     value = data.draw(elements)
     points = list(range(1, holders + 1))
-    shares = [share[0] for share in split((value,), threshold, points)]
+    shares = [share[0] for share in dealt((value,), threshold, points)]
     false = data.draw(
         st.lists(st.integers(0, holders - 1), max_size=(holders - threshold) // 2, unique=True).map(sorted)
     )
@@ -91,10 +105,53 @@ def test_too_many_false_shares_are_never_mistaken_for_few():
     rng = random.Random(2)
     for _ in range(50):
         points = list(range(1, 11))
-        shares = [share[0] for share in split((5,), 7, points)]
+        shares = [share[0] for share in dealt((5,), 7, points)]
         for position in rng.sample(range(10), 2):
             shares[position] = rng.randrange(PRIME)
         assert decode(points, shares, 7) is None
+
+
+@pytest.mark.parametrize(("holders", "threshold"), [(5, 4), (61, 40), (100, 67), (1024, 20)])
+def test_shares_are_points_of_one_polynomial_of_the_thresholds_degree(holders, threshold):
+    """Of more than `threshold` shares any choice interpolates the same: float64 has lost nothing."""
+    shares = [share[0] for share in dealt((PRIME - 1,), threshold, list(range(1, holders + 1)))]
+    rng = random.Random(holders)
+    for _ in range(3):
+        chosen = rng.sample(range(1, holders + 1), threshold)
+        assert Interpolation(chosen).secret([shares[p - 1] for p in chosen]) == PRIME - 1
+
+
+def test_keys_are_expanded_as_the_library_expands_them():
+    for length in (1, 32, 33, 96, 255):
+        key, info = bytes(range(32)), b"a hash"
+        framed = b"FedIoMT.SecAgg.v1/" + (7).to_bytes(4, "big") + b"attempt" + (6).to_bytes(4, "big") + info
+        theirs = HKDFExpand(SHA256(), length, framed).derive(key)
+        assert expand(key, b"attempt", info, length=length) == theirs
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(1, 70), data=st.data())
+def test_every_leaf_of_a_tree_leads_to_the_root_of_rfc_6962_and_nothing_else_does(size, data):
+    def plain(leaves):
+        if len(leaves) == 1:
+            return leaves[0]
+        split_at = 1 << ((len(leaves) - 1).bit_length() - 1)
+        both = plain(leaves[:split_at]) + plain(leaves[split_at:])
+        return hashlib.sha256(b"\x01" + both).digest()
+
+    leaves = [leaf_hash(bytes([i])) for i in range(size)]
+    tree, position = Tree(leaves), data.draw(st.integers(0, size - 1))
+    path = tree.path(position)
+    assert (
+        tree.root
+        == plain(leaves)
+        == tree_hash(leaves)
+        == root_of_path(leaves[position], position, size, path)
+    )
+    assert len(path) == path_length(position, size)
+    assert root_of_path(leaf_hash(b"another"), position, size, path) != tree.root
+    with pytest.raises(SecAggError, match="path of"):
+        root_of_path(leaves[position], position, size, (*path, bytes(32)))
 
 
 def test_elements_outside_the_field_are_refused():
@@ -140,7 +197,7 @@ def test_a_mask_is_the_keystream_and_comes_off_again(bits):
 
 
 def test_seeds_are_256_bits_and_unlike_seeds_give_unlike_everything():
-    keys = [MaskKey.from_seed(bytes([i]) * 32) for i in range(3)]
+    keys = [MaskKey.from_seed(hashlib.sha256(bytes([i])).digest()) for i in range(3)]
     assert len({part for key in keys for part in (key.key, key.counter, key.check)}) == 9
 
 

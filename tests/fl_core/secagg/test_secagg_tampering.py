@@ -132,6 +132,8 @@ def test_decoders_raise_nothing_but_their_own_error(data, kind, peers):
             plan, everyone
         ),
         wire.Kind.OPENINGS: lambda m: wire.Openings.decode(m, plan, peers).encode(plan),
+        wire.Kind.NONCE_PATH: lambda m: wire.NoncePath.decode(m, plan, peers).encode(plan),
+        wire.Kind.MASKED_BLOCK: lambda m: wire.MaskedBlock.decode(m, plan, 0).encode(plan),
     }[kind]
     for message in (data, wire.header(kind, plan) + data):
         try:
