@@ -1,0 +1,20 @@
+"""What is sent of an update: the round's coordinates, and the chain from an update to ring elements and back."""
+
+from __future__ import annotations
+
+from fl_core.updates.compression_spec import CompressionSpec
+from fl_core.updates.coordinate_mask import coordinate_mask, inclusion
+from fl_core.updates.strata import Stratum, combine
+from fl_core.updates.update_codec import EncodedBatch, EncodedUpdate, UpdateCodec, update_bound
+
+__all__ = [
+    "CompressionSpec",
+    "EncodedBatch",
+    "EncodedUpdate",
+    "Stratum",
+    "UpdateCodec",
+    "combine",
+    "coordinate_mask",
+    "inclusion",
+    "update_bound",
+]
