@@ -9,15 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.carrying import WireBytes, carry
-from fl_core.cohorts import ReadyDevice, ready_digest
+from fl_core.cohorts import CohortTerms, ReadyDevice, ready_digest
 from fl_core.data import Schema
 from fl_core.errors import FlError, SpecError
-from fl_core.secagg import SecAggAbort, SecAggClient
+from fl_core.privacy import PrivacyBudgetError
+from fl_core.secagg import Advertisement, SecAggAbort, SecAggClient
 from fl_core.simulation.faults import Death, Faults
-from fl_core.spec import RoundPlan
+from fl_core.spec import Profile, RoundPlan, RoundSpec
 from fl_core.statistics import Statistics, decode_statistics, statistics_length
-from fl_core.tiers import CohortSum, Device, Edge, PublicDraw
+from fl_core.tiers import (
+    JOINT_HOSPITAL,
+    Called,
+    CohortReport,
+    CohortSum,
+    Device,
+    Edge,
+    JointServer,
+    PublicDraw,
+    Release,
+    Task,
+    counts_of,
+    joint_release,
+)
 from fl_core.tiers.device import STATISTICS_BITS
+from fl_core.tiers.training_together import train_together
 
 __all__ = ["Hospital", "InProcessEngine", "RoundOutcome", "WireBytes"]
 
@@ -28,13 +43,17 @@ class RoundOutcome:
 
     Attributes:
         cohorts: one entry a cohort, failed ones included.
+        releases: every sum that is seen outside the hospitals.
+        joint: who took part in the sum over hospitals (profile `private`), or None.
         wire: bytes in both directions.
         silent: addresses of devices that failed or left at some point of the round.
         refusals: why a device left or was refused, by address. For whoever runs the simulation only: it may speak of a
             single device's update, so it goes into no record.
     """
 
-    cohorts: tuple[CohortSum, ...]
+    cohorts: tuple[CohortReport, ...]
+    releases: tuple[Release, ...]
+    joint: CohortReport | None
     wire: WireBytes
     silent: frozenset[bytes]
     refusals: Mapping[bytes, FlError]
@@ -58,6 +77,20 @@ class Hospital:
 
 
 @dataclass
+class _Part:
+    """A hospital's part of a round while it is carried."""
+
+    hospital: Hospital
+    deaths: dict[bytes, Death]
+    called: list[Called] = field(default_factory=list)
+    tasks: dict[bytes, Task] = field(default_factory=dict)
+    refusals: dict[bytes, FlError] = field(default_factory=dict)
+    sums: list[CohortSum] = field(default_factory=list)
+    reports: list[CohortReport] = field(default_factory=list)
+    wire: WireBytes = field(default_factory=WireBytes)
+
+
+@dataclass
 class InProcessEngine:
     """Runs rounds of simulated hospitals in this process.
 
@@ -65,11 +98,17 @@ class InProcessEngine:
         hospitals: edges with their devices, all of one session.
         faults: when devices fail.
         progress: called with the number of devices done, for a progress display.
+        device: where torch computes.
+        threads: batches of devices that are trained at once.
+        joint: the cloud's side of sums over hospitals, once an epoch has begun.
     """
 
     hospitals: Sequence[Hospital]
     faults: Faults
     progress: Callable[[int], None] = field(default=lambda _: None)
+    device: str = "cpu"
+    threads: int = 1
+    joint: JointServer | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Check that the hospitals belong to one run.
@@ -83,7 +122,7 @@ class InProcessEngine:
             raise SpecError("two hospitals have the same id")
 
     def begin_epoch(self, epoch: int) -> WireBytes:
-        """Every device draws keys, is enrolled by its edge and meets its peers."""
+        """Every device draws keys, is enrolled by its edge and meets its peers; and so do the hospitals."""
         wire = WireBytes()
         for hospital in self.hospitals:
             advertisements = [device.begin_epoch(epoch) for device in hospital.devices]
@@ -93,7 +132,14 @@ class InProcessEngine:
             wire.down += size * len(hospital.devices)
             for device in hospital.devices:
                 device.meet(advertisements)
+        self.joint = self.cloud_side([hospital.edge.begin_epoch(epoch) for hospital in self.hospitals])
         return wire
+
+    def cloud_side(self, advertisements: Sequence[Advertisement]) -> JointServer:
+        """The hospitals meet each other, and the cloud them."""
+        for hospital in self.hospitals:
+            hospital.edge.meet(advertisements)
+        return self.hospitals[0].edge.joint_server(advertisements)
 
     def ready_lists(self, round_number: int) -> dict[int, tuple[ReadyDevice, ...]]:
         """The devices of each hospital that are there before the draw."""
@@ -109,63 +155,127 @@ class InProcessEngine:
     def run_round(
         self, plan: RoundPlan, ready: Mapping[int, tuple[ReadyDevice, ...]], beacon: bytes
     ) -> RoundOutcome:
-        """Carry one round from the draw to the cohort sums.
+        """Carry one round from the draw to what is released.
 
         A device that cannot train, or refuses, counts as dropped. Where that leaves no cohort with a sum, the fault is
         likely the round's (a learning rate at which training diverges) and not theirs.
 
         Raises:
-            SpecError: the draw cannot work.
+            SpecError: the draw cannot work, or there are too few hospitals for the profile.
+            PrivacyBudgetError: a device would overspend its privacy account; nobody has trained then.
             FlError: what the first device that could not take part said, where no cohort gave a sum.
         """
-        spec, wire, encoded_plan = plan.spec, WireBytes(), plan.encode()
-        public = self._public(plan.number, ready, beacon, spec_hash=spec.digest, model_hash=plan.model_hash)
-        cohorts: list[CohortSum] = []
-        silent: set[bytes] = set()
-        refusals: dict[bytes, FlError] = {}
-        for hospital in self.hospitals:
-            deaths = self._deaths(plan.number, hospital)
-            silent |= deaths.keys()
-            devices = hospital.by_address()
-            for call, members in hospital.edge.calls(
-                plan.number,
-                ready.get(hospital.id, ()),
-                beacon,
-                cohort_size=spec.cohort_size,
-                k_min=spec.k_min,
-            ):
-                encoded_call = call.encode()
-                wire.down += len(members) * (len(encoded_plan) + len(encoded_call))
-                clients: dict[bytes, SecAggClient] = {}
-                for address in members:
-                    if address in deaths and deaths[address] <= Death.BEFORE_ADVERTISE:
-                        continue
-                    try:
-                        clients[address] = devices[address].train(encoded_plan, encoded_call, public)
-                    except FlError as error:
-                        refusals[address] = error
-                server = hospital.edge.aggregator(
-                    call,
-                    cohort_size=spec.cohort_size,
-                    k_min=spec.k_min,
-                    bits=spec.bits,
-                    dim=spec.dim,
-                    subject=public.subject,
-                )
-                try:
-                    result = carry(server, clients, deaths, wire, refusals)
-                    cohorts.append(hospital.edge.cohort_sum(call, spec, members, result))
-                except SecAggAbort as abort:
-                    cohorts.append(CohortSum.failed(call, members, str(abort)))
-                self.progress(len(members))
-        if refusals and all(cohort.total is None for cohort in cohorts):
+        public, encoded_plan = self._public(plan.number, ready, beacon, plan), plan.encode()
+        parts = [
+            self._called(hospital, plan.spec, encoded_plan, ready.get(hospital.id, ()), public)
+            for hospital in self.hospitals
+        ]
+        for part in parts:
+            self._sum_cohorts(part, plan, public)
+        refusals = {address: error for part in parts for address, error in part.refusals.items()}
+        if refusals and not any(part.sums for part in parts):
             raise next(iter(refusals.values()))
+        releases = [
+            release for part in parts for release in part.hospital.edge.release(public, plan.spec, part.sums)
+        ]
+        joint: CohortReport | None = None
+        if plan.spec.profile is Profile.PRIVATE:
+            joint, total = self._sum_hospitals(parts, plan, public)
+            releases += [] if total is None else [total]
         return RoundOutcome(
-            cohorts=tuple(cohorts),
-            wire=wire,
-            silent=frozenset(silent | refusals.keys()),
+            cohorts=tuple(report for part in parts for report in part.reports),
+            releases=tuple(releases),
+            joint=joint,
+            wire=WireBytes(sum(part.wire.up for part in parts), sum(part.wire.down for part in parts)),
+            silent=frozenset(refusals.keys() | {address for part in parts for address in part.deaths}),
             refusals=refusals,
         )
+
+    def _called(
+        self,
+        hospital: Hospital,
+        spec: RoundSpec,
+        encoded_plan: bytes,
+        ready: tuple[ReadyDevice, ...],
+        public: PublicDraw,
+    ) -> _Part:
+        """Call a hospital's cohorts, and let each device that is there check what it is asked to do."""
+        part = _Part(hospital, self._deaths(public.round_number, hospital))
+        devices = hospital.by_address()
+        part.called = hospital.edge.calls(public.round_number, ready, public.beacon, spec.terms)
+        for called in part.called:
+            encoded_call = called.call.encode()
+            part.wire.down += len(called.members) * (len(encoded_plan) + len(encoded_call))
+            for address in called.members:
+                if part.deaths.get(address, Death.NEVER) <= Death.BEFORE_ADVERTISE:
+                    continue
+                try:
+                    part.tasks[address] = devices[address].accept(encoded_plan, encoded_call, public)
+                except PrivacyBudgetError:
+                    raise
+                except FlError as error:
+                    part.refusals[address] = error
+        return part
+
+    def _sum_cohorts(self, part: _Part, plan: RoundPlan, public: PublicDraw) -> None:
+        """Train a hospital's devices, and sum its cohorts."""
+        edge, devices = part.hospital.edge, part.hospital.by_address()
+        joined = self._join(part)
+        for called in part.called:
+            clients = {address: joined.pop(address) for address in called.members if address in joined}
+            server = edge.aggregator(called.call, plan.spec.terms, public.subject)
+            try:
+                result = carry(server, clients, part.deaths, part.wire, part.refusals)
+                summed = edge.cohort_sum(called, plan.spec, result)
+                part.sums.append(summed)
+                part.reports.append(summed.report)
+            except SecAggAbort as abort:
+                part.reports.append(
+                    CohortReport.failed(
+                        edge.hospital, called.call.cohort, called.members, str(abort), called.link_class
+                    )
+                )
+            for address in clients:
+                devices[address].settle()
+            self.progress(len(called.members))
+
+    def _join(self, part: _Part) -> dict[bytes, SecAggClient]:
+        """Train a hospital's devices in batches, in slot order whatever the draw, and let each join its cohort."""
+        tasks = {
+            device: part.tasks[device.address]
+            for device in part.hospital.devices
+            if device.address in part.tasks
+        }
+        clients: dict[bytes, SecAggClient] = {}
+        for device, delta in train_together(tasks, threads=self.threads, device=self.device):
+            try:
+                clients[device.address] = device.join(tasks[device], delta)
+            except FlError as error:
+                part.refusals[device.address] = error
+        return clients
+
+    def _sum_hospitals(
+        self, parts: Sequence[_Part], plan: RoundPlan, public: PublicDraw
+    ) -> tuple[CohortReport, Release | None]:
+        """The hospitals' own secure sum; one without a sum of its own has dropped out."""
+        assert self.joint is not None
+        spec, edges = plan.spec, {part.hospital.edge.account: part for part in parts}
+        server = self.joint.aggregator(plan.number, spec, public.subject)
+        clients = {
+            account: part.hospital.edge.join_hospitals(public, spec, part.sums)
+            for account, part in edges.items()
+            if part.sums
+        }
+        deaths = {
+            account: self.faults.death(plan.number, JOINT_HOSPITAL, part.hospital.id)
+            for account, part in edges.items()
+        }
+        counts = {account: counts_of(spec, part.reports) for account, part in edges.items()}
+        try:
+            result = carry(server, clients, deaths, WireBytes(), {})
+        except SecAggAbort as abort:
+            return CohortReport.failed(JOINT_HOSPITAL, 0, tuple(sorted(edges)), str(abort)), None
+        return joint_release(tuple(edges), result, counts)
 
     def sum_statistics(
         self,
@@ -195,28 +305,20 @@ class InProcessEngine:
             hospital.id: tuple(device.ready for device in hospital.devices) for hospital in self.hospitals
         }
         public, wire = self._public(round_number, ready, beacon), WireBytes()
+        terms = CohortTerms(cohort_size, k_min, STATISTICS_BITS, (statistics_length(schema),))
         total: NDArray[np.uint64] | None = None
         for hospital in self.hospitals:
             devices = hospital.by_address()
-            for call, members in hospital.edge.calls(
-                round_number, ready[hospital.id], beacon, cohort_size=cohort_size, k_min=k_min
-            ):
-                encoded_call = call.encode()
-                wire.down += len(members) * len(encoded_call)
+            for called in hospital.edge.calls(round_number, ready[hospital.id], beacon, terms):
+                encoded_call = called.call.encode()
+                wire.down += len(called.members) * len(encoded_call)
                 clients = {
                     address: devices[address].sum_statistics(
-                        encoded_call, schema, public, cohort_size=cohort_size, k_min=k_min, max_rows=max_rows
+                        encoded_call, schema, public, terms, max_rows=max_rows
                     )
-                    for address in members
+                    for address in called.members
                 }
-                server = hospital.edge.aggregator(
-                    call,
-                    cohort_size=cohort_size,
-                    k_min=k_min,
-                    bits=STATISTICS_BITS,
-                    dim=statistics_length(schema),
-                    subject=public.subject,
-                )
+                server = hospital.edge.aggregator(called.call, terms, public.subject)
                 refusals: dict[bytes, FlError] = {}
                 cohort_total = carry(server, clients, {}, wire, refusals).sum
                 for error in refusals.values():
@@ -231,17 +333,16 @@ class InProcessEngine:
         round_number: int,
         ready: Mapping[int, tuple[ReadyDevice, ...]],
         beacon: bytes,
-        *,
-        spec_hash: bytes | None = None,
-        model_hash: bytes | None = None,
+        plan: RoundPlan | None = None,
     ) -> PublicDraw:
         return PublicDraw(
             round_number=round_number,
             session=self.hospitals[0].edge.session,
             beacon=beacon,
             ready_digests={h: ready_digest(round_number, h, lines) for h, lines in ready.items()},
-            spec_hash=spec_hash,
-            model_hash=model_hash,
+            spec_hash=None if plan is None else plan.spec.digest,
+            model_hash=None if plan is None else plan.model_hash,
+            previous_hash=None if plan is None else plan.previous_hash,
         )
 
     def _deaths(self, round_number: int, hospital: Hospital) -> dict[bytes, Death]:

@@ -18,6 +18,7 @@ from fl_core.errors import SignatureError
 ADDRESS_BYTES = 20
 _PUBLIC_KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
+_SEED_BYTES = 32
 
 FieldValue = int | bytes | str | bool
 
@@ -103,10 +104,22 @@ def _digest(message: TypedMessage) -> bytes:
 
 
 class LocalSigner:
-    """An Ed25519 signer for runs without a chain; the key comes from the operating system."""
+    """An Ed25519 signer for runs without a chain."""
 
-    def __init__(self) -> None:
-        self._key = Ed25519PrivateKey.generate()
+    def __init__(self, seed: bytes | None = None) -> None:
+        """Make a key.
+
+        Args:
+            seed: the private key, 32 secret bytes; None draws it from the operating system.
+
+        Raises:
+            SignatureError: a seed of another length.
+        """
+        if seed is not None and len(seed) != _SEED_BYTES:
+            raise SignatureError(f"seed of {len(seed)} bytes for a signing key: {_SEED_BYTES} are needed")
+        self._key = (
+            Ed25519PrivateKey.generate() if seed is None else Ed25519PrivateKey.from_private_bytes(seed)
+        )
         self._public = self._key.public_key().public_bytes_raw()
 
     @property

@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import asdict, dataclass
-from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fl_core.canonical import canonical_json, parse_json, sha256
-from fl_core.cohorts import default_threshold
+from fl_core.cohorts import CohortTerms, default_threshold
 from fl_core.errors import SpecError
-from fl_core.fixed_point import FixedPoint
 from fl_core.json_fields import from_fields
 from fl_core.models import Float32Array, ModelSpec, model_digest, parameter_count
-from fl_core.secagg.plan import MAX_DIM, MAX_MEMBERS, MIN_MEMBERS, ROUNDS_PER_EPOCH_LOG2
+from fl_core.privacy import (
+    NoiseSpec,
+    PrivacyLoss,
+    RoundExposure,
+    Sensitivity,
+    composed_loss,
+    noise_reach,
+    rho_per_round,
+    round_exposure,
+)
+from fl_core.profile import DEVICE_CLASSES, DeviceClass, Profile
+from fl_core.secagg.plan import (
+    MAX_BITS,
+    MAX_DIM,
+    MAX_MEMBERS,
+    MIN_BITS,
+    MIN_MEMBERS,
+    ROUNDS_PER_EPOCH_LOG2,
+)
 from fl_core.training import LocalTraining
+from fl_core.updates import CompressionSpec, UpdateCodec, coordinate_mask, update_bound
+from fl_core.updates.stage import Bound
+
+__all__ = [
+    "DEVICE_CLASSES",
+    "EPOCH_ROUNDS",
+    "MAX_HOSPITALS",
+    "MIN_COHORT",
+    "DeviceClass",
+    "Profile",
+    "RoundPlan",
+    "RoundSpec",
+    "check_cohort_sizes",
+    "decoded_plan",
+    "epoch_of",
+]
 
 EPOCH_ROUNDS = 1 << ROUNDS_PER_EPOCH_LOG2
-MIN_COHORT = MIN_MEMBERS  # with two, each device would learn the other's update from the sum
+MIN_COHORT = MIN_MEMBERS  # with two, each would learn the other's part from the sum
+MAX_HOSPITALS = 64
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_PLAN_MAGIC = b"FRP1"
-_PLAN_HEADER = struct.Struct(">4sQII")
+_PLAN_MAGIC = b"FRP2"
+_PLAN_HEADER = struct.Struct(">4sQIIBI")
+_NOTHING_CHANGED = np.zeros(0, dtype=np.int64)
 
 
 def epoch_of(round_number: int) -> int:
@@ -32,38 +68,17 @@ def epoch_of(round_number: int) -> int:
     return round_number // EPOCH_ROUNDS
 
 
-class Profile(Enum):
-    """What may be seen outside a device's cohort, and so what can be scored (DESIGN.md section 3)."""
+def check_cohort_sizes(cohort_size: int, k_min: int) -> None:
+    """Refuse cohorts that secure sums cannot have.
 
-    ACCOUNTABLE = "accountable"
-    HOSPITAL = "hospital"
-    PRIVATE = "private"
-
-    @property
-    def code(self) -> int:
-        """The profile's number on chain."""
-        return list(Profile).index(self)
-
-
-@dataclass(frozen=True)
-class DeviceClass:
-    """A kind of device and what it can plausibly hold.
-
-    Attributes:
-        name: the class's name.
-        max_rows: most training rows that a device of the class is credited with.
+    Raises:
+        SpecError: too small, too large, or fewer than may be seen.
     """
-
-    name: str
-    max_rows: int
-
-
-DEVICE_CLASSES = (
-    DeviceClass("wearable", max_rows=1_024),
-    DeviceClass("bedside", max_rows=8_192),
-    DeviceClass("imaging", max_rows=32_768),
-    DeviceClass("server", max_rows=1_048_576),
-)
+    if not MIN_COHORT <= k_min <= cohort_size or 2 * cohort_size - 1 > MAX_MEMBERS:
+        raise SpecError(
+            f"k_min {k_min} with cohorts of {cohort_size}: "
+            f"need {MIN_COHORT} <= k_min <= cohort size <= {MAX_MEMBERS // 2}"
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +91,7 @@ class RoundSpec:
         cohort_size: devices that are summed together, the aim of the draw.
         k_min: fewest devices whose sum may be seen, in a cohort and in a ledger entry.
         clip_norm: L2 bound of a device's weighted update.
-        bits: ring width of the secure sum.
+        bits: ring width of a cohort's secure sum.
         fraction_bits: fixed-point fraction bits of an update.
         reference_rows: rows that make a weight of 1.
         utility_clip: bound of one validation record's part in a utility.
@@ -84,7 +99,10 @@ class RoundSpec:
         schema_digest: SHA-256 (hex) of the agreed data schema.
         scoring_digest: SHA-256 (hex) of the agreed scoring settings.
         profile: what may be seen.
+        min_hospitals: fewest hospitals whose sum may be seen (profile `private`); 1 elsewhere.
         classes: the device classes; what each may score at most is part of the ledger's reward rule.
+        compression: which coordinates are sent; None for all.
+        noise: how much noise is added, and for which claim; None for none.
     """
 
     model: ModelSpec
@@ -100,7 +118,10 @@ class RoundSpec:
     schema_digest: str
     scoring_digest: str
     profile: Profile = Profile.ACCOUNTABLE
+    min_hospitals: int = 1
     classes: tuple[DeviceClass, ...] = DEVICE_CLASSES
+    compression: CompressionSpec | None = None
+    noise: NoiseSpec | None = None
 
     def __post_init__(self) -> None:
         """Check that a cohort can work at all.
@@ -108,12 +129,7 @@ class RoundSpec:
         Raises:
             SpecError: sizes, widths or bounds that cannot work.
         """
-        largest_cohort = 2 * self.cohort_size - 1  # a draw merges remainders
-        if not MIN_COHORT <= self.k_min <= self.cohort_size or largest_cohort > MAX_MEMBERS:
-            raise SpecError(
-                f"k_min {self.k_min} with cohorts of {self.cohort_size}: "
-                f"need {MIN_COHORT} <= k_min <= cohort size <= {MAX_MEMBERS // 2}"
-            )
+        check_cohort_sizes(self.cohort_size, self.k_min)
         if self.dim > MAX_DIM:
             raise SpecError(f"a model of {self.dim} parameters: secure sums have at most {MAX_DIM}")
         if not (np.isfinite(self.clip_norm) and self.clip_norm > 0):
@@ -130,21 +146,109 @@ class RoundSpec:
                 raise SpecError(f"{what} digest {digest!r}: 64 hexadecimal digits are needed")
         if not self.classes or min(item.max_rows for item in self.classes) < 1:
             raise SpecError("device classes: at least one is needed, each of at least 1 row")
-        if self.profile is not Profile.ACCOUNTABLE:
+        if self.profile is Profile.PRIVATE and self.min_hospitals < MIN_COHORT:
             raise SpecError(
-                f"profile {self.profile.value} needs differential privacy, which is not built yet: use accountable"
+                f"profile private hides each hospital's sum among the others': at least {MIN_COHORT} hospitals are "
+                f"needed, the spec says {self.min_hospitals}"
             )
-        self.fixed_point.require_capacity(largest_cohort)
+        if self.profile is not Profile.PRIVATE and self.min_hospitals != 1:
+            raise SpecError(
+                f"at least {self.min_hospitals} hospitals: only profile private sums over hospitals"
+            )
+        self._check_ring()
+        if self.noise is not None and not self.loss(self.noise.rounds).release <= self.noise.epsilon:
+            raise SpecError(
+                f"the noise does not keep epsilon {self.noise.epsilon} over {self.noise.rounds} rounds, but "
+                f"{self.loss(self.noise.rounds).release:.4g}: calibrate it anew"
+            )
+
+    def _check_ring(self) -> None:
+        """Refuse a ring that the sum of the largest cohort could wrap (with noise: but for a chance of 2^-40)."""
+        if not MIN_BITS <= self.bits <= MAX_BITS:
+            raise SpecError(f"ring of {self.bits} bits: choose {MIN_BITS}..{MAX_BITS}")
+        room = (1 << (self.bits - 1)) - 1
+        if self.reach(self.largest_cohort) > room:
+            raise SpecError(
+                f"a sum of {self.largest_cohort} updates can wrap a ring of {self.bits} bits: take more bits, fewer "
+                "fraction bits or a smaller clip norm"
+            )
 
     @property
-    def fixed_point(self) -> FixedPoint:
-        """The encoding of a device's clipped, weighted update."""
-        return FixedPoint(bits=self.bits, fraction_bits=self.fraction_bits, bound=self.clip_norm)
+    def largest_cohort(self) -> int:
+        """Most devices of a cohort: a draw merges remainders."""
+        return 2 * self.cohort_size - 1
+
+    @cached_property
+    def bound(self) -> Bound:
+        """What is certain about one device's integers before noise, in integer steps."""
+        return update_bound(
+            self.compression, dim=self.dim, clip_norm=self.clip_norm, fraction_bits=self.fraction_bits
+        )
+
+    @cached_property
+    def exposure(self) -> RoundExposure | None:
+        """What a round shows of a device in the worst case of who survives; None where noise is off."""
+        if self.noise is None:
+            return None
+        honest = self.threshold(self.k_min) - self.noise.corrupted
+        hospitals = self.min_hospitals - self.noise.corrupted_hospitals
+        # Where slow links send a prefix, later entries may hold the noise of the device's own cohort only.
+        cohorts = max(1, hospitals) if len(self.terms.lengths) == 1 else 1
+        return round_exposure(
+            self.noise,
+            Sensitivity(self.bound.l1, self.bound.l2),
+            profile=self.profile.value,
+            honest_in_cohort=honest,
+            honest_at_release=honest * cohorts,
+            hospitals_at_release=self.min_hospitals,
+            entries=self.terms.lengths[0],
+        )
+
+    def loss(self, rounds: int) -> PrivacyLoss:
+        """What a device that took part in so many rounds has lost; infinite where noise is off."""
+        if self.exposure is None or self.noise is None:
+            return PrivacyLoss(math.inf, math.inf, math.inf)
+        return composed_loss([(self.exposure, rounds)], self.noise.delta)
 
     @property
+    def rho_micro(self) -> int:
+        """What a round declares on the ledger, in millionths of rho; 0 where noise is off."""
+        return 0 if self.exposure is None else rho_per_round(self.exposure)
+
+    @cached_property
     def dim(self) -> int:
         """Parameters of the model."""
         return parameter_count(self.model)
+
+    @cached_property
+    def terms(self) -> CohortTerms:
+        """What everybody agreed on about the cohorts."""
+        lengths = (self.dim,) if self.compression is None else self.compression.lengths(self.dim)
+        return CohortTerms(self.cohort_size, self.k_min, self.bits, lengths)
+
+    @property
+    def follows_updates(self) -> bool:
+        """Whether a round's coordinates depend on the update of the round before, so that plans hold it."""
+        return self.compression is not None and self.compression.public_top > 0
+
+    def reach(self, devices: int) -> int:
+        """Largest magnitude of an entry of the sum of so many devices' encoded updates, their own noise included.
+
+        With noise, but for a chance of 2^-40.
+        """
+        steps = math.ceil(self.bound.peak) * devices
+        if self.noise is None:
+            return steps
+        return steps + noise_reach(self.noise.local_variance, entries=self.terms.lengths[0], summands=devices)
+
+    def release_reach(self, devices: int) -> int:
+        """The same of what is released, with the global noise: in profile `private`, that of 64 hospitals."""
+        if self.noise is None:
+            return self.reach(devices)
+        shares = MAX_HOSPITALS if self.profile is Profile.PRIVATE else 1
+        return self.reach(devices) + noise_reach(
+            self.noise.global_variance, entries=self.terms.lengths[0], summands=shares
+        )
 
     def threshold(self, members: int) -> int:
         """Survivors that a cohort of `members` needs."""
@@ -166,7 +270,7 @@ class RoundSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The spec as a JSON object, every value by its own name."""
-        return {**asdict(self), "profile": self.profile.value, "noise": None}
+        return {**asdict(self), "profile": self.profile.value}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> RoundSpec:
@@ -175,9 +279,7 @@ class RoundSpec:
         Raises:
             SpecError: a field is missing, unknown or out of range.
         """
-        if not isinstance(value, dict) or value.get("noise", "missing") is not None:
-            raise SpecError("spec: noise must be null, differential privacy is not built yet")
-        return from_fields(cls, {name: item for name, item in value.items() if name != "noise"})
+        return from_fields(cls, value)
 
     @cached_property
     def digest(self) -> bytes:
@@ -193,11 +295,14 @@ class RoundPlan:
         number: the round, from 1.
         spec: the round's spec.
         model: flat parameters, float32 (d,), finite.
+        previous: the parameters that the round before started from, float32 (d,), from which the public part of the
+            round's coordinates is taken; None in a run's first round, and where nothing is taken from it.
     """
 
     number: int
     spec: RoundSpec
     model: Float32Array
+    previous: Float32Array | None = None
 
     def __post_init__(self) -> None:
         """Check that the model is one of the spec's.
@@ -207,26 +312,51 @@ class RoundPlan:
         """
         if not 1 <= self.number < 1 << 53:
             raise SpecError(f"round {self.number}: rounds are numbered from 1")
-        if self.model.dtype != np.float32 or self.model.shape != (self.spec.dim,):
-            raise SpecError(
-                f"round {self.number} starts from {self.model.dtype} {self.model.shape}, "
-                f"but the model has {self.spec.dim} float32 parameters"
-            )
-        if not np.isfinite(self.model).all():
-            raise SpecError(
-                f"round {self.number} starts from parameters that are not finite: do not train on them"
-            )
+        for model in (self.model,) if self.previous is None else (self.model, self.previous):
+            if model.dtype != np.float32 or model.shape != (self.spec.dim,):
+                raise SpecError(
+                    f"round {self.number} starts from {model.dtype} {model.shape}, "
+                    f"but the model has {self.spec.dim} float32 parameters"
+                )
+            if not np.isfinite(model).all():
+                raise SpecError(
+                    f"round {self.number} starts from parameters that are not finite: do not train on them"
+                )
 
-    @property
+    @cached_property
     def model_hash(self) -> bytes:
         """Digest of the starting model, 32 bytes."""
         return model_digest(self.model)
 
+    @cached_property
+    def previous_hash(self) -> bytes | None:
+        """Digest of the model that the round before started from, 32 bytes, where the plan holds it."""
+        return None if self.previous is None else model_digest(self.previous)
+
+    def coordinates(self, beacon: bytes) -> NDArray[np.int64] | None:
+        """The coordinates that devices send in this round, in order, int64 (k,); None where they send all.
+
+        A slower link class sends a prefix. Everybody derives them from what is public: the spec, the model before and
+        after the last round, and the beacon.
+        """
+        return None if self.spec.compression is None else _coordinates(self, beacon)
+
+    def codec(self, beacon: bytes, link_class: int) -> UpdateCodec:
+        """How devices of a link class encode their updates in this round."""
+        return _codec(self, beacon, link_class)
+
     def encode(self) -> bytes:
-        """The plan as it travels: header, canonical spec, little-endian float32 parameters."""
+        """The plan as it travels: header, canonical spec, parameters, and the values that changed since `previous`.
+
+        Numbers are little-endian; parameters are float32, what changed is listed by uint32 positions.
+        """
         spec = canonical_json(self.spec.to_json())
-        header = _PLAN_HEADER.pack(_PLAN_MAGIC, self.number, len(spec), self.model.size)
-        return header + spec + self.model.astype("<f4").tobytes()
+        changed = _NOTHING_CHANGED if self.previous is None else _changed(self.previous, self.model)
+        header = _PLAN_HEADER.pack(
+            _PLAN_MAGIC, self.number, len(spec), self.model.size, self.previous is not None, len(changed)
+        )
+        values = b"" if self.previous is None else self.previous[changed].astype("<f4").tobytes()
+        return header + spec + self.model.astype("<f4").tobytes() + changed.astype("<u4").tobytes() + values
 
     @classmethod
     def decode(cls, data: bytes) -> RoundPlan:
@@ -237,12 +367,65 @@ class RoundPlan:
         """
         if len(data) < _PLAN_HEADER.size:
             raise SpecError(f"round plan of {len(data)} bytes is truncated")
-        magic, number, spec_size, dim = _PLAN_HEADER.unpack_from(data)
+        magic, number, spec_size, dim, follows, count = _PLAN_HEADER.unpack_from(data)
         body = data[_PLAN_HEADER.size :]
-        if magic != _PLAN_MAGIC or len(body) != spec_size + 4 * dim:
+        if (
+            magic != _PLAN_MAGIC
+            or len(body) != spec_size + 4 * dim + 8 * count
+            or follows > 1
+            or count > dim * follows
+        ):
             raise SpecError("round plan is malformed: wrong magic or length")
         spec = RoundSpec.from_json(parse_json(body[:spec_size]))
         if spec.digest != sha256(body[:spec_size]):
             raise SpecError("round plan carries a spec that is not canonical JSON")
-        model = np.frombuffer(body, dtype="<f4", offset=spec_size).astype(np.float32)
-        return cls(number=number, spec=spec, model=model)
+        model = np.frombuffer(body, dtype="<f4", count=dim, offset=spec_size).astype(np.float32)
+        previous = None
+        if follows:
+            start = spec_size + 4 * dim
+            changed = np.frombuffer(body, dtype="<u4", count=count, offset=start).astype(np.int64)
+            if (np.diff(changed) < 1).any() or (count and changed[-1] >= dim):
+                raise SpecError("round plan is malformed: what changed is not listed in order")
+            previous = model.copy()
+            previous[changed] = np.frombuffer(body, dtype="<f4", offset=start + 4 * count)
+            if not np.array_equal(_changed(previous, model), changed):
+                raise SpecError("round plan is malformed: it lists as changed what is not")
+        return cls(number=number, spec=spec, model=model, previous=previous)
+
+
+@lru_cache(maxsize=4)
+def _coordinates(plan: RoundPlan, beacon: bytes) -> NDArray[np.int64]:
+    compression = plan.spec.compression
+    assert compression is not None
+    last_update = None if plan.previous is None else plan.model - plan.previous
+    chosen = coordinate_mask(
+        compression, beacon=beacon, round_number=plan.number, dim=plan.spec.dim, last_update=last_update
+    )
+    chosen.flags.writeable = False
+    return chosen
+
+
+@lru_cache(maxsize=16)
+def _codec(plan: RoundPlan, beacon: bytes, link_class: int) -> UpdateCodec:
+    spec = plan.spec
+    return UpdateCodec.of_link_class(
+        spec.compression,
+        dim=spec.dim,
+        clip_norm=spec.clip_norm,
+        bits=spec.bits,
+        fraction_bits=spec.fraction_bits,
+        noise_variance=0.0 if spec.noise is None else spec.noise.local_variance,
+        mask=plan.coordinates(beacon),
+        link_class=link_class,
+    )
+
+
+@lru_cache(maxsize=2)
+def decoded_plan(data: bytes) -> RoundPlan:
+    """`RoundPlan.decode`, once for all simulated devices that were sent the very same bytes."""
+    return RoundPlan.decode(data)
+
+
+def _changed(before: Float32Array, after: Float32Array) -> NDArray[np.int64]:
+    """Positions at which two vectors differ in any bit."""
+    return np.flatnonzero(before.view(np.uint32) != after.view(np.uint32)).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from chain.connect import connect
 from chain.deploy import TOKEN, DeployConfig
 from chain.node import AnvilNode
 from incentives import DEFAULT_RULE
-from scripts.console.notes import ACCOUNTABLE_NOTE
+from scripts.console.notes import privacy_note
 from scripts.console.options import RUNS, Json, Runs
 from scripts.console.output import console, print_json, tokens
 from scripts.console.progress import train_with_progress
@@ -38,13 +39,14 @@ from scripts.federation.report import (
     write_report,
 )
 from scripts.federation.run import Run, new_run_id
-from scripts.federation.settings import RunSettings
+from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import report_of, run_on_chain
 
 DEVELOPMENT_CHAIN = 31337
 SERVICE = "second reading of an image"
 SERVICE_PRICE = 25 * TOKEN
 INFLATION = 8
+K_MIN = 6  # the threshold of a cohort of 8: more honest devices are sure to be in a sum, so that each adds less noise
 
 
 def demo(
@@ -53,6 +55,13 @@ def demo(
     rounds: Annotated[int, typer.Option(help="Rounds.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of data split, training and simulated faults.")] = 7,
     dropout: Annotated[float, typer.Option(help="Probability that a device fails in a round.")] = 0.03,
+    profile: Annotated[
+        str, typer.Option(help="What may be seen and scored: accountable, hospital or private.")
+    ] = RunSettings.profile,
+    epsilon: Annotated[
+        float,
+        typer.Option(help="Differential privacy of a device's data, over all rounds; inf for no noise."),
+    ] = DEFAULT_EPSILON,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -63,6 +72,9 @@ def demo(
         rounds=rounds,
         seed=seed,
         dropout=dropout,
+        profile=profile,
+        epsilon=None if epsilon == math.inf else epsilon,
+        k_min=K_MIN,
         flippers=2,
         free_riders=1,
         inflating_hospital=hospitals,
@@ -92,8 +104,7 @@ def tell(settings: RunSettings, screen: Console, run_id: str, folder: Path) -> R
         f"for {settings.rounds} rounds.\n"
         f"Among the devices are {settings.flippers} label flippers and {settings.free_riders} free rider; hospital "
         f"{settings.inflating_hospital} declares {settings.inflation} times the rows that it has.\n"
-        f"Cohorts have {settings.cohort_size} devices here, at least {settings.k_min}; a deployment uses 24 and 16.\n"
-        f"{ACCOUNTABLE_NOTE}"
+        f"Cohorts have {settings.cohort_size} devices here, at least {settings.k_min}; a deployment uses 24 and 16."
     )
     with AnvilNode(chain_id=DEVELOPMENT_CHAIN) as node:
         w3 = connect(node.url, chain_id=DEVELOPMENT_CHAIN)
@@ -109,6 +120,7 @@ def tell(settings: RunSettings, screen: Console, run_id: str, folder: Path) -> R
             )
         screen.print(f"contracts deployed, {settings.hospitals} hospitals admitted, bonds posted")
         run = run_on_chain(settings, consortium, run_id=run_id, folder=folder, clock=clock)
+        screen.print(privacy_note(run.spec))
         train_with_progress(run, screen)
         with screen.status("training the centralised model to compare with"):
             centralised = run.centralised_accuracy()

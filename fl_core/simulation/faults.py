@@ -27,12 +27,15 @@ class Faults(Protocol):
     """A schedule of failures."""
 
     def death(self, round_number: int, hospital: int, index: int) -> Death:
-        """When the device with this index in its hospital falls silent in this round."""
+        """When the device with this index in its hospital falls silent in this round.
+
+        Of hospital 0, index is a hospital's id: when that hospital falls silent in the sum over hospitals.
+        """
 
 
 @dataclass(frozen=True)
 class RandomFaults:
-    """Each device fails in a round with probability `rate`, at a stage drawn uniformly.
+    """Each device fails in a round with probability `rate`, at a stage drawn uniformly. Hospitals do not fail.
 
     Attributes:
         rate: probability of failing in a round, 0..1.
@@ -55,6 +58,8 @@ class RandomFaults:
 
     def death(self, round_number: int, hospital: int, index: int) -> Death:
         """When the device with this index in its hospital falls silent in this round."""
+        if hospital == 0:
+            return Death.NEVER
         rng = np.random.default_rng((self.seed, 7, round_number, hospital, index))
         if rng.random() >= self.rate:
             return Death.NEVER

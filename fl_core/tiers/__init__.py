@@ -2,21 +2,50 @@
 
 from fl_core.tiers.cloud import Cloud, federated_average, mean_update
 from fl_core.tiers.device import Device, Records
-from fl_core.tiers.draw import PublicDraw, cohort_plan, subject_of
-from fl_core.tiers.edge import Edge, ValidationRows
-from fl_core.tiers.messages import CohortCall, CohortSum
+from fl_core.tiers.draw import CalledCohort, PublicDraw, called_cohort, subject_of
+from fl_core.tiers.edge import Called, Edge, ValidationRows
+from fl_core.tiers.hospital_keys import HospitalKeys, epoch_commitment, seed_digest
+from fl_core.tiers.joint import (
+    JOINT_HOSPITAL,
+    MIN_JOINT_HOSPITALS,
+    Counts,
+    JointServer,
+    joint_counts,
+    joint_plan,
+    joint_release,
+)
+from fl_core.tiers.messages import CohortCall, CohortReport
+from fl_core.tiers.release import CohortSum, Release, counts_of, length_of
+from fl_core.tiers.task import Task
 
 __all__ = [
+    "JOINT_HOSPITAL",
+    "MIN_JOINT_HOSPITALS",
+    "Called",
+    "CalledCohort",
     "Cloud",
     "CohortCall",
+    "CohortReport",
     "CohortSum",
+    "Counts",
     "Device",
     "Edge",
+    "HospitalKeys",
+    "JointServer",
     "PublicDraw",
     "Records",
+    "Release",
+    "Task",
     "ValidationRows",
-    "cohort_plan",
+    "called_cohort",
+    "counts_of",
+    "epoch_commitment",
     "federated_average",
+    "joint_counts",
+    "joint_plan",
+    "joint_release",
+    "length_of",
     "mean_update",
+    "seed_digest",
     "subject_of",
 ]

@@ -1,4 +1,4 @@
-"""The cloud: combines cohort sums into the next global model. It sees no single device's update."""
+"""The cloud: combines what is released into the next global model. It sees no single device's update."""
 
 from __future__ import annotations
 
@@ -8,59 +8,73 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_core.checkpoint import Snapshot
 from fl_core.errors import SpecError
 from fl_core.models import initial_vector, model_digest
 from fl_core.spec import RoundPlan, RoundSpec
-from fl_core.tiers.messages import CohortSum
+from fl_core.tiers.release import Release, add_up
 
 
-def mean_update(spec: RoundSpec, cohort: CohortSum) -> NDArray[np.float64]:
-    """The weighted mean update of a cohort, float64 (d,).
+def mean_update(plan: RoundPlan, release: Release, beacon: bytes) -> NDArray[np.float64]:
+    """The weighted mean update of a release, float64 (d,); coordinates that nobody sent are 0.
 
     Raises:
-        SpecError: the cohort has no sum.
+        SpecError: nobody is in it.
     """
-    if cohort.total is None or cohort.rows < 1:
-        raise SpecError(f"cohort {cohort.cohort} of hospital {cohort.hospital} has no sum: {cohort.failure}")
-    return _weighted_mean(spec, cohort.total, cohort.rows)
+    if sum(release.rows) < 1:
+        raise SpecError(f"the sum of {release.name} holds no rows: it has no mean")
+    return _weighted_mean(plan, [release], beacon)
 
 
-def federated_average(
-    spec: RoundSpec, start: NDArray[np.float32], cohorts: Sequence[CohortSum]
-) -> NDArray[np.float32]:
-    """Algorithm 1's cloud step: w_{t} = w_{t-1} + sum of weighted updates / sum of weights.
+def federated_average(plan: RoundPlan, releases: Sequence[Release], beacon: bytes) -> NDArray[np.float32]:
+    """Algorithm 1's cloud step: w_{t} = w_{t-1} + sum of weighted updates / sum of weights, coordinate by coordinate.
 
-    The cohorts' integer sums are added exactly, so the result does not depend on who was summed with whom.
-    Without any sum the model stays as it is.
+    The integer sums are added exactly, so the result does not depend on who was summed with whom. Without any sum the
+    model stays as it is, and so does a coordinate that nobody sent.
 
     Args:
-        spec: the round's spec.
-        start: parameters before the round, float32 (d,).
-        cohorts: all cohorts of the round, failed ones included.
+        plan: the round's plan.
+        releases: all that was released in the round.
+        beacon: the round's beacon, 32 bytes, which the sent coordinates depend on.
 
     Returns:
         Parameters after the round, float32 (d,).
     """
-    done = [cohort for cohort in cohorts if cohort.total is not None]
-    rows = sum(cohort.rows for cohort in done)
-    if rows < 1:
-        return start.copy()
-    summands = sum(len(cohort.survivors) for cohort in done)
-    # A ring holds one cohort's sum; beyond int64, the sum of all cohorts' sums is taken in Python's integers.
-    exact = np.int64 if summands * spec.fixed_point.largest < 1 << 63 else np.object_
-    total: NDArray[Any] = np.zeros(start.shape, dtype=exact)
-    for cohort in done:
-        total = total + cohort.total
-    return (start + _weighted_mean(spec, total, rows)).astype(np.float32)
+    if sum(sum(release.rows) for release in releases) < 1:
+        return plan.model.copy()
+    return (plan.model + _weighted_mean(plan, releases, beacon)).astype(np.float32)
 
 
-def _weighted_mean(spec: RoundSpec, total: NDArray[Any], rows: int) -> NDArray[np.float64]:
-    """Undo the fixed point and the weights: total * 2^-fraction_bits / (rows / reference_rows)."""
-    return total.astype(np.float64) * (2.0**-spec.fraction_bits * spec.reference_rows / rows)
+def _weighted_mean(plan: RoundPlan, releases: Sequence[Release], beacon: bytes) -> NDArray[np.float64]:
+    """Undo the fixed point and the weights: total * 2^-fraction_bits / (rows / reference_rows) at what was sent."""
+    spec = plan.spec
+    total = add_up(
+        [release.total for release in releases],
+        sum(spec.release_reach(sum(release.devices)) for release in releases),
+    )
+    rows = _rows_by_entry(spec, [release.rows for release in releases], len(total))
+    factor = 2.0**-spec.fraction_bits * spec.reference_rows
+    mean: NDArray[np.float64] = np.divide(
+        total.astype(np.float64) * factor, rows, out=np.zeros(len(total)), where=rows > 0
+    )
+    coordinates = plan.coordinates(beacon)
+    if coordinates is None:
+        return mean
+    dense = np.zeros(spec.dim)
+    dense[coordinates[: len(total)]] = mean
+    return dense
+
+
+def _rows_by_entry(spec: RoundSpec, rows: Sequence[Sequence[int]], length: int) -> NDArray[Any]:
+    """How many rows each entry of a sum is over: a link class counts as far as its prefix reaches."""
+    found = np.zeros(length)
+    for link_class, reach in enumerate(spec.terms.lengths):
+        found[:reach] += sum(item[link_class] for item in rows)
+    return found
 
 
 class Cloud:
-    """The coordinator's state between rounds: the spec and the current model."""
+    """The coordinator's state between rounds: the spec, the current model and the one before."""
 
     def __init__(self, spec: RoundSpec, *, seed: int, rounds_done: int = 0) -> None:
         """Start from the seeded initial model.
@@ -72,14 +86,49 @@ class Cloud:
         """
         self.spec = spec
         self.model = initial_vector(spec.model, seed)
+        self.previous: NDArray[np.float32] | None = None
         self.rounds_done = rounds_done
+
+    def snapshot(self) -> Snapshot:
+        """What the cloud holds between two rounds."""
+        arrays = {"model": self.model}
+        if self.previous is not None:
+            arrays["previous"] = self.previous
+        return Snapshot(values={"rounds_done": self.rounds_done}, arrays=arrays)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on where a snapshot was taken.
+
+        Raises:
+            CheckpointError: the snapshot lacks something, or is of another model.
+        """
+        shape = self.model.shape
+        self.model = snapshot.array("model", np.float32, shape)
+        previous = "previous" in snapshot.arrays
+        self.previous = snapshot.array("previous", np.float32, shape) if previous else None
+        self.rounds_done = int(snapshot.value("rounds_done"))
+
+    def abandon(self, round_number: int) -> None:
+        """Pass over a round that was opened and will give nothing: the model stays as it is.
+
+        Raises:
+            SpecError: it is not the next round.
+        """
+        if round_number != self.rounds_done + 1:
+            raise SpecError(f"round {round_number} is not the next one: {self.rounds_done + 1}")
+        self.rounds_done = round_number
 
     def plan(self) -> RoundPlan:
         """The plan of the next round."""
-        return RoundPlan(number=self.rounds_done + 1, spec=self.spec, model=self.model)
+        return RoundPlan(
+            number=self.rounds_done + 1,
+            spec=self.spec,
+            model=self.model,
+            previous=self.previous if self.spec.follows_updates else None,
+        )
 
-    def combine(self, plan: RoundPlan, cohorts: Sequence[CohortSum]) -> NDArray[np.float32]:
-        """Combine the cohorts of `plan` into the next model, and move on to the next round.
+    def combine(self, plan: RoundPlan, releases: Sequence[Release], beacon: bytes) -> NDArray[np.float32]:
+        """Combine what was released in the round of `plan` into the next model, and move on to the next round.
 
         Raises:
             SpecError: the plan is not that of the next round, or starts from another model.
@@ -88,6 +137,7 @@ class Cloud:
             raise SpecError(f"round {plan.number} is not the next one: {self.rounds_done + 1}")
         if plan.model_hash != model_digest(self.model):
             raise SpecError(f"round {plan.number} started from another model than the current one")
-        self.model = federated_average(plan.spec, plan.model, cohorts)
+        self.model = federated_average(plan, releases, beacon)
+        self.previous = plan.model
         self.rounds_done = plan.number
         return self.model

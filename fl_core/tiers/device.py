@@ -1,18 +1,20 @@
-"""The device: owns records, trains, clips, encodes, masks, signs. Nothing else of it ever leaves."""
+"""The device: owns records, trains, clips, adds noise, masks, signs. Nothing else of it ever leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.cohorts import ReadyDevice
+from fl_core.checkpoint import Snapshot, account_from, account_snapshot
+from fl_core.cohorts import CohortTerms, ReadyDevice
 from fl_core.data import Encoder, Schema, Table
 from fl_core.data.tables import IntArray
-from fl_core.errors import SpecError
-from fl_core.fixed_point import clip_l2
+from fl_core.errors import SpecError, TrainingError
+from fl_core.privacy import Accountant, Budget, Charge, NoiseSource, sample_skellam
 from fl_core.secagg import (
     Advertisement,
     CohortPlan,
@@ -20,15 +22,16 @@ from fl_core.secagg import (
     Journal,
     Roster,
     SecAggClient,
+    SecAggError,
     verify_advertisements,
 )
 from fl_core.signing import Domain, Signer, Verifier
 from fl_core.simulation.behaviours import Behaviour, labels_as_used, update_as_sent
-from fl_core.spec import RoundPlan
-from fl_core.statistics import encode_statistics, statistics_length
-from fl_core.tiers.draw import PublicDraw, called_to
-from fl_core.tiers.messages import CohortCall
-from fl_core.training import train_local
+from fl_core.spec import RoundPlan, RoundSpec, decoded_plan
+from fl_core.statistics import encode_statistics
+from fl_core.tiers.draw import CalledCohort, PublicDraw, called_to
+from fl_core.tiers.task import Task
+from fl_core.updates import EncodedUpdate
 
 STATISTICS_BITS = 64  # ring of the sums that give the scaling statistics
 
@@ -46,6 +49,34 @@ class Records:
     rows: IntArray
 
 
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """An input on its way: the device's side of the sum, and what was encoded."""
+
+    client: SecAggClient
+    encoded: EncodedUpdate
+
+
+@lru_cache(maxsize=4)
+def _verified(
+    advertisements: tuple[Advertisement, ...], epoch: int, domain: Domain, verifier: Verifier
+) -> Roster:
+    """`verify_advertisements`, once for all simulated devices that were shown the same advertisements."""
+    return verify_advertisements(advertisements, epoch, domain, verifier)
+
+
+def fresh_noise(_round_number: int) -> NoiseSource:
+    """Noise keyed by the operating system, whatever the round."""
+    return NoiseSource.from_os()
+
+
+def _charge(spec: RoundSpec, plan: CohortPlan) -> Charge | None:
+    """What taking part in an attempt costs; None where noise is off and nothing is claimed."""
+    if spec.exposure is None:
+        return None
+    return Charge(plan.round, plan.attempt, "update", spec.exposure)
+
+
 class Device:
     """One simulated IoMT device of a hospital."""
 
@@ -59,9 +90,11 @@ class Device:
         device_class: int,
         declared_rows: int,
         own_payee: bool,
+        link_class: int = 0,
         behaviour: Behaviour,
         journal: Journal,
         seed: Sequence[int],
+        noise_source: Callable[[int], NoiseSource] = fresh_noise,
     ) -> None:
         """Take ownership of records.
 
@@ -73,9 +106,12 @@ class Device:
             device_class: index into the spec's classes.
             declared_rows: the public bucketed count of rows.
             own_payee: whether it claims its tokens itself.
+            link_class: how slow its link is, 0 the fastest.
             behaviour: honest, or one of the simulated dishonest ones.
             journal: write-ahead record of the secure aggregation.
             seed: seed of its training and rounding (never of its secrets).
+            noise_source: where the noise of a round comes from; anything but the operating system's randomness is for
+                tests.
         """
         self._accounts = accounts
         self._verifier = verifier
@@ -83,6 +119,10 @@ class Device:
         self._records = records
         self._journal = journal
         self._seed = tuple(seed)
+        self._noise_source = noise_source
+        self._accountant: Accountant | None = None
+        self._sent: _Sent | None = None
+        self.residual: NDArray[np.float32] | None = None
         self._signer = accounts(0)
         self._identity: EpochIdentity | None = None
         self._roster: Roster | None = None
@@ -92,6 +132,7 @@ class Device:
         self.device_class = device_class
         self.declared_rows = declared_rows
         self.own_payee = own_payee
+        self.link_class = link_class
 
     @property
     def address(self) -> bytes:
@@ -106,7 +147,9 @@ class Device:
     @property
     def ready(self) -> ReadyDevice:
         """The device's line of the ready list."""
-        return ReadyDevice(self.address, self.device_class, self.declared_rows, self.own_payee)
+        return ReadyDevice(
+            self.address, self.device_class, self.declared_rows, self.own_payee, self.link_class
+        )
 
     @property
     def identity(self) -> EpochIdentity:
@@ -132,24 +175,70 @@ class Device:
             SecAggError: a signature or the roster is bad.
         """
         epoch = self.identity.advertisement.epoch
-        self._roster = verify_advertisements(advertisements, epoch, self._domain, self._verifier)
+        self._roster = _verified(
+            tuple(advertisements),
+            epoch,
+            self._domain,
+            self._verifier,  # type: ignore[arg-type]  # hashed by identity
+        )
         self.identity.meet(self._roster)
+
+    def snapshot(self) -> Snapshot:
+        """What the device holds between two rounds; its records and features are no part of it."""
+        account, residual = self._accountant, self.residual
+        return Snapshot(
+            arrays={} if residual is None else {"residual": residual},
+            secrets={"identity": self.identity.to_bytes(), "journal": self._journal.to_bytes()},
+            parts={} if account is None else {"account": account_snapshot(account)},
+        )
+
+    def restore(self, snapshot: Snapshot, roster: Roster, *, dim: int) -> None:
+        """Go on where a snapshot was taken.
+
+        Args:
+            snapshot: what `snapshot` gave.
+            roster: the hospital's roster of that epoch, verified.
+            dim: number of the model's parameters.
+
+        Raises:
+            CheckpointError: the snapshot lacks something.
+            SecAggError: its keys are malformed, of another account, or have met another roster.
+        """
+        identity = EpochIdentity.from_bytes(snapshot.secret("identity"), self._domain)
+        identity.rejoin(roster)
+        signer = self._accounts(identity.epoch)
+        if signer.address != identity.address:
+            raise SecAggError(f"keys of {identity.address.hex()} for the device {signer.address.hex()}")
+        self._journal.restore(snapshot.secret("journal"))
+        if "residual" in snapshot.arrays:
+            self.residual = snapshot.array("residual", np.float32, (dim,))
+        if "account" in snapshot.parts:
+            self._accountant = account_from(snapshot.part("account"))
+        self._signer, self._identity, self._roster = signer, identity, roster
+
+    def charge_interrupted(self, spec: RoundSpec, round_number: int) -> None:
+        """Charge a round that was interrupted: nobody knows any more whether the device's masked input was sent.
+
+        Raises:
+            PrivacyBudgetError: the device's account has no room for it.
+        """
+        if spec.exposure is not None:
+            self._account(spec).charge(Charge(round_number, 0, "update", spec.exposure))
 
     def fit(self, encoder: Encoder) -> None:
         """Encode the device's records with the agreed scaling."""
         self._features = encoder.encode(self._records.table, self._records.rows)
 
     def sum_statistics(
-        self, call: bytes, schema: Schema, public: PublicDraw, *, cohort_size: int, k_min: int, max_rows: int
+        self, call: bytes, schema: Schema, public: PublicDraw, terms: CohortTerms, *, max_rows: int
     ) -> SecAggClient:
         """Join the cohort that sums the scaling statistics.
 
         Args:
             call: an encoded `CohortCall`.
-            schema: the schema that the consortium agreed on, like the three sizes below: not the edge's to choose.
+            schema: the schema that the consortium agreed on, like terms and bound: not the edge's to choose.
             public: the draw as the device reads it for itself.
-            cohort_size: the aim of the draw.
-            k_min: fewest devices whose sum may be seen.
+            terms: what was agreed on about cohorts.
             max_rows: most rows that all devices together may hold (fixes the range of the sum).
 
         Raises:
@@ -157,21 +246,12 @@ class Device:
             DataError: a value beyond the schema's declared magnitudes.
             SecAggError: keys, roster and plan do not belong together, or the round has passed.
         """
-        length = statistics_length(schema)
-        plan = called_to(
-            CohortCall.decode(call),
-            public,
-            self.ready,
-            cohort_size=cohort_size,
-            k_min=k_min,
-            bits=STATISTICS_BITS,
-            dim=length,
-        )
+        plan = called_to(call, public, self.ready, terms).plan
         numeric = self._records.table.numeric[self._records.rows]
-        return self._client(plan, encode_statistics(numeric, schema, bits=STATISTICS_BITS, max_rows=max_rows))
+        return self._client(plan, encode_statistics(numeric, schema, bits=terms.bits, max_rows=max_rows))
 
-    def train(self, plan: bytes, call: bytes, public: PublicDraw) -> SecAggClient:
-        """Train on the plan's model and join the round's cohort with the encoded update.
+    def accept(self, plan: bytes, call: bytes, public: PublicDraw) -> Task:
+        """Check what the device is asked to do in a round against the public record.
 
         Args:
             plan: an encoded `RoundPlan`.
@@ -179,14 +259,13 @@ class Device:
             public: the round as the device reads it for itself.
 
         Returns:
-            The device's side of the cohort's secure aggregation.
+            The training that it will do.
 
         Raises:
-            SpecError: plan or call contradict the public round, or the device is called to a cohort that it is not in.
-            TrainingError: training gave something that must not be sent.
-            SecAggError: keys, roster and plan do not belong together, or the round has passed.
+            SpecError: plan or call contradict the public round, the device is called to a cohort that it is not in, or
+                it has no features yet.
         """
-        decoded = RoundPlan.decode(plan)
+        decoded = decoded_plan(plan)
         spec, number = decoded.spec, decoded.number
         if number != public.round_number:
             raise SpecError(f"plan of round {number} in round {public.round_number}")
@@ -194,39 +273,109 @@ class Device:
             raise SpecError(f"round {number}: the plan's spec is not the public one")
         if decoded.model_hash != public.model_hash:
             raise SpecError(f"round {number}: the plan's model is not the public one")
-        masked_sum = called_to(
-            CohortCall.decode(call),
-            public,
-            self.ready,
-            cohort_size=spec.cohort_size,
-            k_min=spec.k_min,
-            bits=spec.bits,
-            dim=spec.dim,
-        )
-        return self._client(masked_sum, self.update(decoded))
+        if decoded.previous_hash != public.previous_hash:
+            raise SpecError(f"round {number}: the plan's model of the round before is not the public one")
+        cohort = called_to(call, public, self.ready, spec.terms)
+        task = self.task(decoded, cohort, public.beacon)
+        charge = _charge(spec, cohort.plan)
+        if charge is not None:
+            self._account(spec).require(charge)
+        return task
 
-    def update(self, plan: RoundPlan) -> NDArray[np.uint64]:
-        """Train -> weight -> clip -> round: the vector that will be masked, uint64 (d,) ring elements.
-
-        The same for the same plan, however often it is asked for.
+    def task(self, plan: RoundPlan, cohort: CalledCohort, beacon: bytes) -> Task:
+        """The device's training of a round.
 
         Raises:
             SpecError: the device has no features yet, or the plan's model is not one for them.
-            TrainingError: training gave something that must not be sent.
         """
         if self._features is None:
             raise SpecError("device has no scaled features yet: the statistics come first")
-        spec, number = plan.spec, plan.number
-        if self.behaviour.trains:
-            labels = labels_as_used(self.behaviour, self._labels, spec.model.classes)
-            seed = self._derived_seed(number, 1)
-            delta = train_local(spec.model, plan.model, self._features, labels, spec.training, seed)
-        else:
-            delta = np.zeros(spec.dim, dtype=np.float32)
-        sent = update_as_sent(self.behaviour, delta)
-        weighted = sent.astype(np.float64) * spec.weight(self.declared_rows, self.device_class)
-        rounding = np.random.default_rng((*self._seed, number, 2))
-        return spec.fixed_point.encode(clip_l2(weighted, spec.clip_norm), rounding)
+        if self._features.shape[1] != plan.spec.model.features:
+            raise SpecError(
+                f"round {plan.number}: the model takes {plan.spec.model.features} features, "
+                f"the device has {self._features.shape[1]}"
+            )
+        return Task(
+            plan=plan,
+            cohort=cohort,
+            codec=plan.codec(beacon, cohort.link_class),
+            features=self._features,
+            labels=labels_as_used(self.behaviour, self._labels, plan.spec.model.classes),
+            seed=self._derived_seed(plan.number, 1),
+            trains=self.behaviour.trains,
+        )
+
+    def join(self, task: Task, delta: NDArray[np.float32]) -> SecAggClient:
+        """Join the round's cohort with the encoded update.
+
+        Args:
+            task: what the device accepted.
+            delta: what training changed, float32 (d,).
+
+        What the attempt costs in privacy is charged before anything leaves, and stays charged if the attempt fails.
+
+        Returns:
+            The device's side of the cohort's secure aggregation.
+
+        Raises:
+            TrainingError: training gave something that must not be sent.
+            SecAggError: keys, roster and plan do not belong together, or the round has passed.
+            PrivacyBudgetError: the round would overspend the device's account.
+        """
+        if not np.isfinite(delta).all():
+            raise TrainingError(
+                f"local training diverged at learning rate {task.plan.spec.training.learning_rate}; "
+                "lower it, or check the start model"
+            )
+        encoded = self.encode(task, delta)
+        client = self._client(task.cohort.plan, encoded.ring)
+        charge = _charge(task.plan.spec, task.cohort.plan)
+        if charge is not None:
+            self._account(task.plan.spec).charge(charge)
+        self._sent = _Sent(client, encoded)
+        return client
+
+    def encode(self, task: Task, delta: NDArray[np.float32]) -> EncodedUpdate:
+        """Update and residual -> weight -> select -> clip -> round -> noise: the vector that will be masked.
+
+        Rounding is the same for the same round, however often it is asked for; noise is not.
+
+        Raises:
+            TrainingError: training gave something that must not be sent.
+        """
+        spec, number = task.plan.spec, task.plan.number
+        noise = None
+        if spec.noise is not None and spec.noise.local_variance > 0:
+            noise = sample_skellam(spec.noise.local_variance, task.codec.length, self._noise_source(number))
+        return task.codec.encode(
+            update_as_sent(self.behaviour, delta),
+            self.residual,
+            spec.weight(self.declared_rows, self.device_class),
+            np.random.default_rng((*self._seed, number, 2)),
+            noise,
+        )
+
+    def settle(self) -> None:
+        """Keep what the round left unsent for the next one; called when the round is over for this device.
+
+        The device knows only whether it got to the end itself. If it did, what it sent counts as included, though its
+        cohort may still have failed; if not, as lost, though the others may have summed it. Neither costs privacy:
+        the residual never leaves, and every update is clipped with it.
+        """
+        sent, self._sent = self._sent, None
+        if sent is not None and sent.encoded.batch.codec.residual_norm:
+            self.residual = sent.encoded.settle(included=sent.client.done)
+
+    @property
+    def accountant(self) -> Accountant | None:
+        """The device's privacy account; None before its first round with noise."""
+        return self._accountant
+
+    def _account(self, spec: RoundSpec) -> Accountant:
+        if self._accountant is None:
+            assert spec.noise is not None
+            self._accountant = Accountant(Budget.of(spec.noise))
+        return self._accountant
 
     def _derived_seed(self, number: int, purpose: int) -> int:
         state = np.random.SeedSequence((*self._seed, number, purpose)).generate_state(1, np.uint64)

@@ -1,15 +1,12 @@
-"""What the tiers tell each other about a round: cohort calls down, cohort sums up."""
+"""What the tiers tell each other about a round: cohort calls down, who took part up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fl_core.canonical import canonical_json, parse_json
-from fl_core.cohorts import ReadyDevice
+from fl_core.canonical import parse_json
+from fl_core.cohorts import ReadyDevice, ready_json
 from fl_core.errors import SpecError
 
 
@@ -39,16 +36,16 @@ class CohortCall:
 
     def encode(self) -> bytes:
         """The call as canonical JSON."""
-        return canonical_json(
-            {
-                "round": self.round_number,
-                "hospital": self.hospital,
-                "session": self.session.hex(),
-                "beacon": self.beacon.hex(),
-                "ready": [line.to_json() for line in self.ready],
-                "cohort": self.cohort,
-                "attempt": self.attempt,
-            }
+        return (
+            b'{"attempt":%d,"beacon":"%b","cohort":%d,"hospital":%d,"ready":%b,"round":%d,"session":"%b"}'
+        ) % (
+            self.attempt,
+            self.beacon.hex().encode(),
+            self.cohort,
+            self.hospital,
+            ready_json(self.ready),
+            self.round_number,
+            self.session.hex().encode(),
         )
 
     @classmethod
@@ -77,21 +74,21 @@ class CohortCall:
 
 
 def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 1 << 53:
         raise ValueError(f"{type(value).__name__} where a whole number from 0 is needed")
     return value
 
 
 @dataclass(frozen=True, eq=False)
-class CohortSum:
-    """All that leaves a cohort: the secure sum of its survivors, or that there is none.
+class CohortReport:
+    """Who took part in a secure sum; the sum itself is seen only as part of a `Release`.
 
     Attributes:
-        hospital: the hospital's id.
+        hospital: the hospital's id; 0 where the members are the hospitals themselves.
         cohort: index in the draw.
+        link_class: the link class that the cohort was drawn within.
         members: addresses of all members, in order of the ready list.
         survivors: addresses whose updates are in the sum, sorted; empty where the cohort failed closed.
-        total: sum of the encoded weighted updates, signed int64 (d,), or None.
         rows: sum of the survivors' credited rows.
         failure: why the cohort failed closed, or None.
         signatures: each survivor's signature over its masked input, by address.
@@ -103,23 +100,21 @@ class CohortSum:
     cohort: int
     members: tuple[bytes, ...]
     survivors: tuple[bytes, ...]
-    total: NDArray[np.int64] | None
     rows: int
     failure: str | None
-    signatures: Mapping[bytes, bytes]
+    link_class: int = 0
+    signatures: Mapping[bytes, bytes] = field(default_factory=dict)
     masked_hashes: Mapping[bytes, bytes] = field(default_factory=dict)
     deposited_hash: bytes = b""
 
+    @property
+    def summed(self) -> bool:
+        """Whether there is a sum."""
+        return self.failure is None
+
     @classmethod
-    def failed(cls, call: CohortCall, members: tuple[bytes, ...], reason: str) -> CohortSum:
+    def failed(
+        cls, hospital: int, cohort: int, members: tuple[bytes, ...], reason: str, link_class: int = 0
+    ) -> CohortReport:
         """A cohort that failed closed."""
-        return cls(
-            hospital=call.hospital,
-            cohort=call.cohort,
-            members=members,
-            survivors=(),
-            total=None,
-            rows=0,
-            failure=reason,
-            signatures={},
-        )
+        return cls(hospital, cohort, members, (), 0, reason, link_class)

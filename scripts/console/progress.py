@@ -27,7 +27,9 @@ def train_with_progress(run: Run, screen: Console) -> None:
         TextColumn("{task.fields[figures]}"),
         console=screen,
     ) as progress:
-        task = progress.add_task("rounds", total=run.settings.rounds, figures="")
+        task = progress.add_task(
+            "rounds", total=run.settings.rounds, completed=len(run.summaries), figures=""
+        )
 
         def observe(summary: RoundSummary) -> None:
             progress.update(task, advance=1, figures=f"accuracy {summary.accuracy:.1%}")

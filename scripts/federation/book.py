@@ -22,6 +22,14 @@ class Submission:
     bundle_digest: bytes
 
 
+@dataclass(frozen=True)
+class Registration:
+    """What a hospital fixes for an epoch: its roster, and a commitment to its own keys and noise seed (32 bytes)."""
+
+    roster: Roster
+    commitment: bytes
+
+
 class RoundBook(Protocol):
     """The record of rounds that all hospitals share, in the order of DESIGN.md section 12."""
 
@@ -41,8 +49,8 @@ class RoundBook(Protocol):
     def rule(self) -> RewardRule:
         """The reward rule that the next round freezes."""
 
-    def register_epoch(self, epoch: int, rosters: Mapping[int, Roster]) -> None:
-        """Record each hospital's roster of an epoch."""
+    def register_epoch(self, epoch: int, registrations: Mapping[int, Registration]) -> None:
+        """Record what each hospital fixes for an epoch."""
 
     def open(self, plan: RoundPlan) -> None:
         """Open a round."""
@@ -72,11 +80,11 @@ class RoundBook(Protocol):
 class OfflineBook:
     """The record of a run without a chain: beacons come from the run's seed, bundles are all there is."""
 
-    def __init__(self, *, seed: int, rule: RewardRule) -> None:
-        """Start at round 1."""
+    def __init__(self, *, seed: int, rule: RewardRule, rounds_done: int = 0) -> None:
+        """Start after the rounds done."""
         self._seed = seed
         self._rule = rule
-        self._next_round = 1
+        self._next_round = rounds_done + 1
 
     @property
     def chain_id(self) -> int:
@@ -98,7 +106,7 @@ class OfflineBook:
         """The rule given."""
         return self._rule
 
-    def register_epoch(self, epoch: int, rosters: Mapping[int, Roster]) -> None:
+    def register_epoch(self, epoch: int, registrations: Mapping[int, Registration]) -> None:
         """Nothing to record."""
 
     def open(self, plan: RoundPlan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TypeVar
@@ -13,12 +12,10 @@ from chain.history import read_round
 from chain.packing import pack_scores
 from chain.phases import Phase
 from chain.sender import Sender
-from fl_core.canonical import sha256
-from fl_core.secagg import Roster
 from fl_core.spec import RoundPlan, epoch_of
 from incentives import RewardRule
 from scripts.console.errors import CommandError
-from scripts.federation.book import Submission
+from scripts.federation.book import Registration, Submission
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import facts_of
 from scripts.federation.record import ValidatorRecord
@@ -37,13 +34,16 @@ class Signatories:
 class ChainBook:
     """Records rounds on a `ContributionLedger`."""
 
-    def __init__(self, contracts: Contracts, signatories: Signatories, clock: Clock) -> None:
+    def __init__(
+        self, contracts: Contracts, signatories: Signatories, clock: Clock, *, resumed: bool = False
+    ) -> None:
         """Take over where the ledger stands; a round left open by an earlier run is closed unpaid.
 
         Args:
             contracts: the deployment.
             signatories: who sends.
             clock: how phases' time passes.
+            resumed: the run was recorded here before: what it left open is settled by whoever resumes it.
 
         Raises:
             CommandError: a key is not that of the hospital it should be.
@@ -61,8 +61,9 @@ class ChainBook:
                     f"{sender.address} is not the account of hospital {hospital} here: run `fediomt deploy` again, "
                     "or use the keys that it was admitted with"
                 )
-        self._require_free_epoch(epoch_of(contracts.ledger.current_round()))
-        self._abandon_open_round()
+        if not resumed:
+            self._require_free_epoch(epoch_of(contracts.ledger.current_round()))
+            self.abandon_open_round()
 
     @property
     def chain_id(self) -> int:
@@ -84,20 +85,22 @@ class ChainBook:
         """The ledger's latest rule."""
         return RewardRule(**asdict(self._ledger.rule(self._ledger.latest_rule_id())))
 
-    def register_epoch(self, epoch: int, rosters: Mapping[int, Roster]) -> None:
-        """Each hospital registers its roster, and commits to a noise seed of its own.
+    def register_epoch(self, epoch: int, registrations: Mapping[int, Registration]) -> None:
+        """Each hospital registers its roster, and commits to keys and a noise seed of its own; once.
 
         Raises:
             CommandError: another run has registered other rosters for this epoch.
         """
-        self._require_free_epoch(epoch)
         for hospital, sender in self._hospitals.items():
-            roster = rosters[hospital]
-            commitment = sha256(secrets.token_bytes(32))
+            roster, commitment = registrations[hospital].roster, registrations[hospital].commitment
+            found = self._ledger.epoch_registration(hospital, epoch)
+            if (found.roster_root, found.noise_seed_commitment) == (roster.root, commitment):
+                continue
+            self._require_free_epoch(epoch, hospital)
             self._ledger.register_epoch(sender, epoch, roster.root, roster.size, commitment)
 
     def open(self, plan: RoundPlan) -> None:
-        """The coordinator opens the round; rho is 0 while differential privacy is off.
+        """The coordinator opens the round, and declares the rho that it costs; 0 while noise is off.
 
         Raises:
             CommandError: cohorts would be smaller than the ledger allows.
@@ -113,6 +116,7 @@ class ChainBook:
             profile=plan.spec.profile.code,
             spec_hash=plan.spec.digest,
             model_hash=plan.model_hash,
+            rho_micro=plan.spec.rho_micro,
         )
 
     def ready(self, round_number: int, digests: Mapping[int, bytes]) -> bytes:
@@ -169,18 +173,27 @@ class ChainBook:
         return facts_of(self._contracts, read_round(self._contracts, round_number))
 
     def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
-        """Each hospital attests the bundle's digest."""
-        self._each(digests, lambda sender, digest: self._ledger.attest(sender, round_number, digest))
+        """Each hospital that has not yet attests the bundle's digest, as long as the round is open."""
+        if self._ledger.round(round_number).phase is Phase.CLOSED:
+            return
+        done = {
+            h for digest in set(digests.values()) for h in self._ledger.attestations(round_number, digest)
+        }
+        left = {hospital: digest for hospital, digest in digests.items() if hospital not in done}
+        self._each(left, lambda sender, digest: self._ledger.attest(sender, round_number, digest))
 
     def close(self, round_number: int) -> None:
-        """Close the round once everyone attested or the deadline passed."""
-        if len(self._hospitals) < len(self._ledger.round(round_number).active):
-            self._clock.wait_until(self._ledger.round(round_number).phase_deadline)
+        """Close the round once everyone attested or the deadline passed, unless it is closed."""
+        found = self._ledger.round(round_number)
+        if found.phase is Phase.CLOSED:
+            return
+        if len(self._hospitals) < len(found.active):
+            self._clock.wait_until(found.phase_deadline)
         self._ledger.close_round(self._coordinator, round_number)
 
-    def _require_free_epoch(self, epoch: int) -> None:
+    def _require_free_epoch(self, epoch: int, *hospitals: int) -> None:
         """Rosters are registered once an epoch, and another run's devices are not this one's."""
-        for hospital in self._hospitals:
+        for hospital in hospitals or self._hospitals:
             if self._ledger.epoch_registration(hospital, epoch).roster_size:
                 raise CommandError(
                     f"hospital {hospital} has registered another run's devices for epoch {epoch} on this ledger: "
@@ -197,7 +210,7 @@ class ChainBook:
             self._clock.wait_until(found.phase_deadline)
             self._ledger.advance(self._coordinator, round_number)
 
-    def _abandon_open_round(self) -> None:
+    def abandon_open_round(self) -> None:
         """Close what an interrupted run left open: unpaid, its base emission rolls over."""
         number = self._ledger.current_round()
         if number == 0:

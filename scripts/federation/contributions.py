@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.canonical import digest_json
-from fl_core.spec import RoundSpec
-from fl_core.tiers import CohortSum, mean_update
+from fl_core.spec import RoundPlan
+from fl_core.tiers import JOINT_HOSPITAL, Release, mean_update
 from fl_core.training import training_flops
 from incentives import (
     DECODE_FLOOR,
@@ -53,13 +53,17 @@ def scoring_digest(settings: Mapping[str, Any]) -> str:
     return digest_json(dict(settings)).hex()
 
 
-def cohort_means(spec: RoundSpec, cohorts: Sequence[CohortSum]) -> dict[CohortKey, NDArray[np.float64]]:
-    """Mean update of every cohort that gave a sum, float64 (d,) each."""
-    return {
-        CohortKey(cohort.hospital, cohort.cohort): mean_update(spec, cohort)
-        for cohort in cohorts
-        if cohort.total is not None
-    }
+def valued_key(release: Release) -> CohortKey | None:
+    """Under what validators value a release: a whole hospital is its cohort 0, the sum of all is not valued."""
+    return None if release.hospital == JOINT_HOSPITAL else CohortKey(release.hospital, release.cohort or 0)
+
+
+def valued_means(
+    plan: RoundPlan, releases: Sequence[Release], beacon: bytes
+) -> dict[CohortKey, NDArray[np.float64]]:
+    """Mean update of every release that validators value, float64 (d,) each."""
+    keyed = ((valued_key(release), release) for release in releases)
+    return {key: mean_update(plan, release, beacon) for key, release in keyed if key is not None}
 
 
 def scores_of(
@@ -70,7 +74,9 @@ def scores_of(
 
 
 def evidence_of(record: RoundRecord) -> dict[int, RoundEvidence]:
-    """What the round says of each hospital's devices."""
+    """What the round says of each hospital's devices; nothing where its profile scores none."""
+    if not record.device_quality_scored:
+        return {}
     utilities = combine(
         {validator: said.utilities for validator, said in record.validators.items()},
         floor=SpreadFloor(**record.scoring["decode_floor"]),
@@ -78,7 +84,7 @@ def evidence_of(record: RoundRecord) -> dict[int, RoundEvidence]:
     )
     evidence = {}
     for hospital, part in record.hospitals.items():
-        survivors = {CohortKey(hospital, c.cohort): c.survivors for c in part.cohorts if c.total is not None}
+        survivors = {CohortKey(hospital, c.cohort): c.survivors for c in part.cohorts if c.summed}
         rows = {d.address: record.spec.credited_rows(d.rows, d.device_class) for d in part.ready}
         evidence[hospital] = round_evidence(record.number, hospital, survivors, utilities, rows)
     return evidence
@@ -93,11 +99,11 @@ def qualities(record: RoundRecord, hospital: int, history: History) -> dict[byte
 def contributions_of(
     record: RoundRecord, part: HospitalRecord, quality: Mapping[bytes, int]
 ) -> tuple[Contribution, ...]:
-    """What each device whose update is in a sum did: volume, quality and compute of this round, in slot order."""
+    """What each device whose update is in a released sum did in this round: volume, quality, compute; in slot order."""
     spec, rule = record.spec, record.rule
     ready = {line.address: line for line in part.ready}
     contributions = []
-    for address in (a for cohort in part.cohorts if cohort.total is not None for a in cohort.survivors):
+    for address in (a for cohort in record.counted(part) for a in cohort.survivors):
         line = ready[address]
         rows = spec.credited_rows(line.rows, line.device_class)
         work = training_flops(spec.model, rows, spec.training)

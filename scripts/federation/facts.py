@@ -33,12 +33,14 @@ class LedgerFacts:
         number: the round.
         k_min: fewest devices whose sum may be seen, fixed at deployment.
         profile: the profile's number.
+        rho_micro: declared privacy loss, in millionths of rho.
         spec_hash: 32 bytes.
         model_hash: of the starting model, 32 bytes.
         model_hash_after: of the resulting model, 32 bytes.
         beacon: 32 bytes.
         rule: the reward rule frozen into the round, field by field.
         roster_roots: each hospital's roster root of the epoch.
+        commitments: each hospital's commitment to its own keys and noise seed of the epoch.
         ready: each hospital's ready-list digest.
         reveals: by hospital.
         entries: by hospital.
@@ -49,12 +51,14 @@ class LedgerFacts:
     number: int
     k_min: int
     profile: int
+    rho_micro: int
     spec_hash: bytes
     model_hash: bytes
     model_hash_after: bytes
     beacon: bytes
     rule: Mapping[str, object]
     roster_roots: Mapping[int, bytes]
+    commitments: Mapping[int, bytes]
     ready: Mapping[int, bytes]
     reveals: Mapping[int, RevealFacts]
     entries: Mapping[int, EntryFacts]

@@ -33,18 +33,19 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
     """A round as the ledger recorded it."""
     record = history.record
     epoch = epoch_of(record.round)
+    registrations = {h: contracts.ledger.epoch_registration(h, epoch) for h in sorted(record.active)}
     return LedgerFacts(
         number=record.round,
         k_min=contracts.ledger.params().k_min,
         profile=record.profile,
+        rho_micro=record.rho_micro,
         spec_hash=record.spec_hash,
         model_hash=record.model_hash,
         model_hash_after=record.model_hash_after,
         beacon=record.beacon,
         rule=asdict(history.rule),
-        roster_roots={
-            h: contracts.ledger.epoch_registration(h, epoch).roster_root for h in sorted(record.active)
-        },
+        roster_roots={h: item.roster_root for h, item in registrations.items()},
+        commitments={h: item.noise_seed_commitment for h, item in registrations.items()},
         ready=history.ready,
         reveals={
             item.hospital: RevealFacts(item.scores, item.model_score, item.utilities_digest)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from fl_core.errors import FlError
 from fl_core.models import model_digest
-from fl_core.secagg import Advertisement, Roster, masked_input_message, verify_advertisements
+from fl_core.secagg import Advertisement, CohortPlan, Roster, masked_input_message, verify_advertisements
 from fl_core.spec import epoch_of
-from fl_core.tiers import CohortCall, CohortSum, cohort_plan, subject_of
+from fl_core.tiers import CohortCall, CohortReport, called_cohort, joint_plan, subject_of
 from incentives import Finding
 from scripts.federation.record import HospitalRecord, RoundRecord
 from scripts.federation.signing import domain_of, session_of, verifier_of
@@ -20,8 +20,21 @@ def roster_of(record: RoundRecord, part: HospitalRecord) -> Roster:
     Raises:
         SecAggError: an advertisement is malformed, forged, or there twice.
     """
+    return _roster(record, part.advertisements)
+
+
+def hospital_roster_of(record: RoundRecord) -> Roster:
+    """The hospitals' own keys of the epoch, every signature checked.
+
+    Raises:
+        SecAggError: an advertisement is malformed, forged, or there twice.
+    """
+    return _roster(record, [part.keys for part in record.hospitals.values()])
+
+
+def _roster(record: RoundRecord, advertisements: tuple[bytes, ...] | list[bytes]) -> Roster:
     return verify_advertisements(
-        [Advertisement.decode(data) for data in part.advertisements],
+        [Advertisement.decode(data) for data in advertisements],
         epoch_of(record.number),
         domain_of(record.run, record.chain_id, record.ledger),
         verifier_of(record.chain_id),
@@ -30,38 +43,52 @@ def roster_of(record: RoundRecord, part: HospitalRecord) -> Roster:
 
 def check_participation(record: RoundRecord, part: HospitalRecord) -> Iterator[Finding]:
     """Whether each survivor of each cohort signed a masked input of this very cohort, spec and model."""
-    spec = record.spec
+    for report in part.cohorts:
+        if report.summed:
+            plan = called_cohort(_call(record, part, report), record.spec.terms, _subject(record)).plan
+            yield from _signatures(
+                record, plan, report, f"hospital {part.hospital}, cohort {report.cohort}, device"
+            )
+
+
+def check_joint_participation(record: RoundRecord, roster: Roster) -> Iterator[Finding]:
+    """Whether each hospital in the sum over hospitals signed a masked input of this very round."""
+    if record.joint is not None and record.joint.summed:
+        plan = joint_plan(
+            record.number,
+            session_of(record.run),
+            roster,
+            record.spec,
+            _subject(record),
+        )
+        yield from _signatures(record, plan, record.joint, "sum over hospitals, account")
+
+
+def _signatures(record: RoundRecord, plan: CohortPlan, report: CohortReport, who: str) -> Iterator[Finding]:
     domain = domain_of(record.run, record.chain_id, record.ledger)
     verifier = verifier_of(record.chain_id)
-    for cohort in part.cohorts:
-        if cohort.total is None:
-            continue
-        plan = cohort_plan(
-            _call(record, part, cohort),
-            cohort_size=spec.cohort_size,
-            k_min=spec.k_min,
-            bits=spec.bits,
-            dim=spec.dim,
-            subject=subject_of(spec.digest, model_digest(record.model_before)),
-        )
-        for address in cohort.survivors:
-            who = f"hospital {part.hospital}, cohort {cohort.cohort}, device {address.hex()}"
-            masked = cohort.masked_hashes.get(address, b"")
-            message = masked_input_message(domain, plan, cohort.deposited_hash, masked)
-            try:
-                signer = verifier.recover(message, cohort.signatures.get(address, b"")).hex()
-            except FlError as error:
-                signer = f"no signature ({error})"
-            if signer != address.hex():
-                yield Finding("participation", who, "its signature over its masked input", signer)
+    for address in report.survivors:
+        masked = report.masked_hashes.get(address, b"")
+        message = masked_input_message(domain, plan, report.deposited_hash, masked)
+        try:
+            signer = verifier.recover(message, report.signatures.get(address, b"")).hex()
+        except FlError as error:
+            signer = f"no signature ({error})"
+        if signer != address.hex():
+            found = f"{who} {address.hex()}"
+            yield Finding("participation", found, "its signature over its masked input", signer)
 
 
-def _call(record: RoundRecord, part: HospitalRecord, cohort: CohortSum) -> CohortCall:
+def _subject(record: RoundRecord) -> bytes:
+    return subject_of(record.spec.digest, model_digest(record.model_before))
+
+
+def _call(record: RoundRecord, part: HospitalRecord, report: CohortReport) -> CohortCall:
     return CohortCall(
         round_number=record.number,
         hospital=part.hospital,
         session=session_of(record.run),
         beacon=record.beacon,
         ready=part.ready,
-        cohort=cohort.cohort,
+        cohort=report.cohort,
     )

@@ -20,6 +20,7 @@ from fl_core.data import (
 )
 from fl_core.engine import Hospital, InProcessEngine, WireBytes
 from fl_core.errors import SpecError
+from fl_core.privacy import PrivacyLoss
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, Signer, Verifier
 from fl_core.simulation.behaviours import Behaviour
@@ -31,6 +32,9 @@ from scripts.federation.settings import RunSettings
 
 Accounts = Callable[[int, int, int], Signer]
 """The account of a device by (hospital, index, epoch)."""
+
+HospitalAccounts = Callable[[int], Signer]
+"""The account of a hospital by its id."""
 
 _MAX_ROWS = 1 << 22
 
@@ -47,7 +51,7 @@ class Population:
         engine: carries the messages.
         behaviours: by (hospital, index).
         true_rows: training rows that a device really has, by (hospital, index).
-        encoder: the agreed scaling, once it has been summed.
+        encoder: the agreed scaling: from public ranges, or once its statistics have been summed.
         setup_wire: bytes of keys and scaling statistics.
     """
 
@@ -66,6 +70,12 @@ class Population:
         """The hospitals, in order of their ids."""
         return list(self.engine.hospitals)
 
+    def privacy_loss(self) -> PrivacyLoss | None:
+        """What the device that took part most has lost; None where noise is off."""
+        accounts = [device.accountant for h in self.hospitals for device in h.devices]
+        losses = [account.loss() for account in accounts if account is not None]
+        return max(losses, key=lambda loss: loss.release, default=None)
+
     def round_spec(self, scoring_digest: str) -> RoundSpec:
         """The spec of the run's rounds; the reference weight is the typical declared row count."""
         declared = sorted(device.declared_rows for h in self.hospitals for device in h.devices)
@@ -74,7 +84,10 @@ class Population:
         )
 
     def agree_on_scaling(self, round_number: int) -> Encoder:
-        """Sum the scaling statistics securely, and let every device and edge encode its rows.
+        """Let every device and edge encode its rows, if need be after summing the scaling statistics securely.
+
+        With noise on nothing is summed: an un-noised sum would tell more than the claim allows, so that the scaling
+        comes from public ranges.
 
         Args:
             round_number: the number before the first round, under which the cohorts of this sum are drawn.
@@ -83,17 +96,18 @@ class Population:
             SpecError: no hospital has a cohort large enough.
         """
         settings = self.settings
-        statistics, wire = self.engine.sum_statistics(
-            self.schema,
-            round_number,
-            beacon_of_run(settings.seed, round_number),
-            cohort_size=settings.cohort_size,
-            k_min=settings.k_min,
-            max_rows=_MAX_ROWS,
-        )
-        self.encoder = Encoder(self.schema, statistics)
-        self.setup_wire.up += wire.up
-        self.setup_wire.down += wire.down
+        if self.encoder is None:
+            statistics, wire = self.engine.sum_statistics(
+                self.schema,
+                round_number,
+                beacon_of_run(settings.seed, round_number),
+                cohort_size=settings.cohort_size,
+                k_min=settings.k_min,
+                max_rows=_MAX_ROWS,
+            )
+            self.encoder = Encoder(self.schema, statistics)
+            self.setup_wire.up += wire.up
+            self.setup_wire.down += wire.down
         for index, hospital in enumerate(self.hospitals):
             for device in hospital.devices:
                 device.fit(self.encoder)
@@ -105,7 +119,13 @@ class Population:
 
 
 def build_population(
-    settings: RunSettings, *, domain: Domain, verifier: Verifier, accounts: Accounts, session: bytes
+    settings: RunSettings,
+    *,
+    domain: Domain,
+    verifier: Verifier,
+    accounts: Accounts,
+    hospital_accounts: HospitalAccounts,
+    session: bytes,
 ) -> Population:
     """Split the data, create hospitals and devices, and place the dishonest ones.
 
@@ -114,6 +134,7 @@ def build_population(
         domain: EIP-712 domain of the run.
         verifier: checks device signatures.
         accounts: gives each device its account of an epoch.
+        hospital_accounts: gives each hospital its account.
         session: 32 bytes that name the run.
 
     Raises:
@@ -121,6 +142,7 @@ def build_population(
         SpecError: settings that cannot work.
     """
     table = settings.load()
+    encoder = settings.encoder(table)
     rng = np.random.default_rng((settings.seed, 11))
     parts = split(table, hospitals=settings.hospitals, rng=rng)
     if table.groups is not None or table.sites is not None:
@@ -129,7 +151,7 @@ def build_population(
         federation = partition_dirichlet(
             table, parts, devices=settings.devices, rng=rng, alpha=settings.alpha
         )
-    schema = derive_schema(table, federation.training_rows)
+    schema = derive_schema(table, federation.training_rows) if encoder is None else encoder.schema
     behaviours = _place_dishonest(settings, federation, rng)
     opted_in = _place_own_payees(settings, rng)
     hospitals = []
@@ -153,7 +175,14 @@ def build_population(
                     seed=(settings.seed, h, i),
                 )
             )
-        edge = Edge(hospital=h, session=session, verifier=verifier, domain=domain)
+        edge = Edge(
+            hospital=h,
+            session=session,
+            verifier=verifier,
+            domain=domain,
+            account=hospital_accounts(h),
+            journal=MemoryJournal(),
+        )
         hospitals.append(Hospital(edge=edge, devices=tuple(devices)))
     engine = InProcessEngine(hospitals, RandomFaults(settings.dropout, settings.seed))
     return Population(
@@ -164,7 +193,7 @@ def build_population(
         engine=engine,
         behaviours=behaviours,
         true_rows=true_rows,
-        encoder=None,
+        encoder=encoder,
         setup_wire=WireBytes(),
     )
 

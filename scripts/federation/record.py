@@ -1,8 +1,8 @@
 """A round's record: what the bundle holds, as dataclasses, with their canonical files and back.
 
-Files of a bundle: `round.json` (spec, rule, beacon, model hashes, validators), one `hospital-<id>.json` each, and
-`tensors.safetensors` (models and cohort sums). A hospital's entry carries the digest of its own file; hospitals attest
-the digest of the whole.
+Files of a bundle: `round.json` (spec, rule, beacon, validators, who is in the sum over hospitals), one
+`hospital-<id>.json` each, and `tensors.safetensors` (models, and the sums that the profile lets be seen). A hospital's
+entry carries the digest of its own file; hospitals attest the digest of the whole.
 """
 
 from __future__ import annotations
@@ -21,9 +21,19 @@ from safetensors.numpy import save as save_tensors
 from fl_core.canonical import canonical_json, digest_json, parse_json, sha256
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import BundleError, FlError
-from fl_core.spec import Profile, RoundSpec
-from fl_core.tiers import CohortSum
+from fl_core.secagg import Advertisement
+from fl_core.spec import Profile, RoundPlan, RoundSpec
+from fl_core.tiers import JOINT_HOSPITAL, CohortReport, Release
 from incentives import CohortKey, Contribution, EntryDomain, IncentivesError, RewardRule
+from scripts.federation.sums_json import (
+    bytes_map,
+    hex_map,
+    read_release,
+    read_report,
+    release_json,
+    report_json,
+    sum_name,
+)
 
 ROUND_FILE = "round.json"
 TENSORS_FILE = "tensors.safetensors"
@@ -40,19 +50,25 @@ class HospitalRecord:
 
     Attributes:
         hospital: its id.
+        keys: its own keys of the epoch, an encoded `Advertisement` signed by its account.
+        seed_digest: digest of the seed of its global noise, 32 bytes.
         advertisements: the epoch's roster, each device's encoded `Advertisement`.
         ready: its ready list.
-        cohorts: its cohorts, failed ones included.
+        cohorts: who was in its cohorts, failed ones included.
+        releases: the sums that it released, as the round's profile says.
         slots: the slot of each enrolled device in this epoch.
         contributions: one a surviving device, in slot order.
-        salts: 32 bytes a slot of the tree; empty where no cohort gave a sum.
+        salts: 32 bytes a slot of the tree; empty where no device is in a released sum.
         receipts: each surviving device's receipt, sealed to its channel key.
     """
 
     hospital: int
+    keys: bytes
+    seed_digest: bytes
     advertisements: tuple[bytes, ...]
     ready: tuple[ReadyDevice, ...]
-    cohorts: tuple[CohortSum, ...]
+    cohorts: tuple[CohortReport, ...]
+    releases: tuple[Release, ...]
     slots: Mapping[bytes, int]
     contributions: tuple[Contribution, ...]
     salts: tuple[bytes, ...]
@@ -68,13 +84,16 @@ class HospitalRecord:
         return canonical_json(
             {
                 "hospital": self.hospital,
+                "keys": self.keys.hex(),
+                "seed_digest": self.seed_digest.hex(),
                 "advertisements": [data.hex() for data in self.advertisements],
                 "ready": [line.to_json() for line in self.ready],
-                "cohorts": [_cohort_json(cohort) for cohort in self.cohorts],
+                "cohorts": [report_json(report) for report in self.cohorts],
+                "releases": [release_json(release) for release in self.releases],
                 "slots": {address.hex(): slot for address, slot in self.slots.items()},
                 "contributions": [_contribution_json(item) for item in self.contributions],
                 "salts": [salt.hex() for salt in self.salts],
-                "receipts": _hex_map(self.receipts),
+                "receipts": hex_map(self.receipts),
             }
         )
 
@@ -89,7 +108,8 @@ class ValidatorRecord:
     """What a hospital said of the round as a validator.
 
     Attributes:
-        utilities: what each other hospital's cohort gained on its rows, in millionths of a nat.
+        utilities: what each sum that another hospital released gained on its rows, in millionths of a nat; the sum of
+            a whole hospital counts as its cohort 0.
         scores: scores (0..10,000) of the other hospitals.
         model_score: score of the new model on its rows, 0..10,000.
         salt: salt of its commitment, 32 bytes.
@@ -132,7 +152,10 @@ class RoundRecord:
         beacon: what the cohorts were drawn from, 32 bytes.
         model_before: parameters before, float32 (d,).
         model_after: parameters after, float32 (d,).
+        previous: parameters that the round before started from, float32 (d,), where the plan held them.
         hospitals: each hospital's part.
+        joint: who took part in the sum over hospitals, or None but in profile `private`.
+        total: the sum over hospitals, or None.
         validators: what each hospital said of the round.
     """
 
@@ -148,16 +171,33 @@ class RoundRecord:
     model_after: NDArray[np.float32]
     hospitals: Mapping[int, HospitalRecord]
     validators: Mapping[int, ValidatorRecord]
+    previous: NDArray[np.float32] | None = None
+    joint: CohortReport | None = None
+    total: Release | None = None
 
     @property
     def device_quality_scored(self) -> bool:
         """Whether device quality counts in this round's profile."""
-        return self.spec.profile is Profile.ACCOUNTABLE
+        return self.spec.profile.scores_devices
 
     @property
-    def hospital_quality_scored(self) -> bool:
-        """Whether hospital quality counts in this round's profile."""
-        return self.spec.profile is not Profile.PRIVATE
+    def plan(self) -> RoundPlan:
+        """What the cloud sent to start the round."""
+        return RoundPlan(self.number, self.spec, self.model_before, self.previous)
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """Every sum that was seen outside the hospitals."""
+        own = tuple(release for part in self.hospitals.values() for release in part.releases)
+        return own if self.total is None else (*own, self.total)
+
+    def counted(self, part: HospitalRecord) -> tuple[CohortReport, ...]:
+        """The cohorts of a hospital whose sums are in a released sum."""
+        if self.spec.profile is Profile.PRIVATE:
+            account = Advertisement.decode(part.keys).address
+            if self.joint is None or account not in self.joint.survivors:
+                return ()
+        return tuple(report for report in part.cohorts if report.summed)
 
     def entry_domain(self, hospital: int) -> EntryDomain:
         """What binds a hospital's leaves."""
@@ -169,10 +209,10 @@ class RoundRecord:
             "model_before": self.model_before,
             "model_after": self.model_after,
         }
-        for part in self.hospitals.values():
-            for cohort in part.cohorts:
-                if cohort.total is not None:
-                    tensors[_sum_name(cohort.hospital, cohort.cohort)] = cohort.total
+        if self.previous is not None:
+            tensors["previous"] = self.previous
+        for release in self.releases:
+            tensors[sum_name(release.hospital, release.cohort)] = release.total
         files = {part.file_name: part.encode() for part in self.hospitals.values()}
         files[TENSORS_FILE] = save_tensors(tensors)
         files[ROUND_FILE] = canonical_json(
@@ -187,6 +227,8 @@ class RoundRecord:
                 "beacon": self.beacon.hex(),
                 "hospitals": sorted(self.hospitals),
                 "validators": {str(h): record.to_json() for h, record in self.validators.items()},
+                "joint": None if self.joint is None else report_json(self.joint),
+                "total": None if self.total is None else release_json(self.total),
             }
         )
         return files
@@ -221,6 +263,11 @@ class RoundRecord:
                 model_after=tensors["model_after"],
                 hospitals=hospitals,
                 validators={int(h): _read_validator(v) for h, v in common["validators"].items()},
+                previous=tensors.get("previous"),
+                joint=None if common["joint"] is None else read_report(JOINT_HOSPITAL, common["joint"]),
+                total=None
+                if common["total"] is None
+                else read_release(JOINT_HOSPITAL, common["total"], tensors),
             )
             name = TENSORS_FILE
             record._check_shapes()
@@ -247,18 +294,19 @@ class RoundRecord:
         Raises:
             BundleError: one has not.
         """
-        tensors: dict[str, tuple[NDArray[Any], type[np.generic]]] = {
-            "model_before": (self.model_before, np.float32),
-            "model_after": (self.model_after, np.float32),
-        }
-        for part in self.hospitals.values():
-            for cohort in part.cohorts:
-                if cohort.total is not None:
-                    tensors[_sum_name(cohort.hospital, cohort.cohort)] = (cohort.total, np.int64)
-        for name, (tensor, kind) in tensors.items():
-            if tensor.shape != (self.spec.dim,) or tensor.dtype != kind:
+        dim, lengths = self.spec.dim, {0, *self.spec.terms.lengths}
+        models = {"model_before": self.model_before, "model_after": self.model_after}
+        if self.previous is not None:
+            models["previous"] = self.previous
+        for name, model in models.items():
+            if model.shape != (dim,) or model.dtype != np.float32:
+                raise BundleError(f"tensor {name} is {model.dtype} {model.shape}, not float32 ({dim},)")
+        for release in self.releases:
+            total = release.total
+            if total.ndim != 1 or len(total) not in lengths or total.dtype != np.int64:
                 raise BundleError(
-                    f"tensor {name} is {tensor.dtype} {tensor.shape}, not {kind.__name__} ({self.spec.dim},)"
+                    f"tensor {sum_name(release.hospital, release.cohort)} is {total.dtype} {total.shape}, not int64 "
+                    f"of a length that the spec knows: {sorted(lengths)}"
                 )
 
 
@@ -274,32 +322,6 @@ _UNREADABLE = (
 )
 
 
-def _hex_map(values: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {key.hex(): value.hex() for key, value in values.items()}
-
-
-def _bytes_map(values: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {bytes.fromhex(key): bytes.fromhex(value) for key, value in values.items()}
-
-
-def _sum_name(hospital: int, cohort: int) -> str:
-    return f"sum.{hospital}.{cohort}"
-
-
-def _cohort_json(cohort: CohortSum) -> dict[str, Any]:
-    return {
-        "cohort": cohort.cohort,
-        "members": [address.hex() for address in cohort.members],
-        "survivors": [address.hex() for address in cohort.survivors],
-        "rows": cohort.rows,
-        "failure": cohort.failure,
-        "sum_digest": None if cohort.total is None else sha256(cohort.total.astype("<i8").tobytes()).hex(),
-        "deposited_hash": cohort.deposited_hash.hex(),
-        "masked_hashes": _hex_map(cohort.masked_hashes),
-        "signatures": _hex_map(cohort.signatures),
-    }
-
-
 def _contribution_json(item: Contribution) -> list[Any]:
     payee = None if item.payee is None else item.payee.hex()
     return [item.device.hex(), item.slot, item.device_class, payee, item.volume, item.quality, item.compute]
@@ -309,23 +331,12 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
     hospital = int(value["hospital"])
     return HospitalRecord(
         hospital=hospital,
+        keys=bytes.fromhex(value["keys"]),
+        seed_digest=bytes.fromhex(value["seed_digest"]),
         advertisements=tuple(bytes.fromhex(data) for data in value["advertisements"]),
         ready=tuple(ReadyDevice.from_json(line) for line in value["ready"]),
-        cohorts=tuple(
-            CohortSum(
-                hospital=hospital,
-                cohort=int(item["cohort"]),
-                members=tuple(bytes.fromhex(address) for address in item["members"]),
-                survivors=tuple(bytes.fromhex(address) for address in item["survivors"]),
-                total=tensors.get(_sum_name(hospital, int(item["cohort"]))),
-                rows=int(item["rows"]),
-                failure=item["failure"],
-                deposited_hash=bytes.fromhex(item["deposited_hash"]),
-                masked_hashes=_bytes_map(item["masked_hashes"]),
-                signatures=_bytes_map(item["signatures"]),
-            )
-            for item in value["cohorts"]
-        ),
+        cohorts=tuple(read_report(hospital, item) for item in value["cohorts"]),
+        releases=tuple(read_release(hospital, item, tensors) for item in value["releases"]),
         slots={bytes.fromhex(address): int(slot) for address, slot in value["slots"].items()},
         contributions=tuple(
             Contribution(
@@ -340,7 +351,7 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
             for device, slot, kind, payee, volume, quality, compute in value["contributions"]
         ),
         salts=tuple(bytes.fromhex(salt) for salt in value["salts"]),
-        receipts=_bytes_map(value["receipts"]),
+        receipts=bytes_map(value["receipts"]),
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from fl_core.bundle import write_atomic
 from fl_core.canonical import canonical_json
+from fl_core.privacy import PrivacyLoss
+from fl_core.spec import Profile
+from scripts.console.notes import epsilon_text
 from scripts.console.output import tokens
 from scripts.federation.plots import BEHAVIOUR_LABELS, plot_accuracy, plot_hospital_tokens, plot_quality
-
-EPSILON_OFF = "none: differential privacy is off"
+from scripts.federation.privacy_figures import loss_json
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class RunReport:
         hospitals: a line each.
         behaviours: by "hospital-index".
         quality_by_round: decoded device quality after each round, by "hospital-index".
+        profile: what was seen and scored.
+        loss: what the device that took part most lost, or None where noise is off.
+        delta: of the loss.
+        detection_auc: how well final qualities tell flippers from honest devices, 0..1, or None.
+        detection_bound: the most that the noise leaves to any detector, or None without noise.
         gate: quality below which a device is not paid.
         audit_ok: whether the audit found nothing.
         clock: how time passed on the chain.
@@ -105,6 +112,11 @@ class RunReport:
     hospitals: list[HospitalLine]
     behaviours: dict[str, str]
     quality_by_round: dict[str, list[int]]
+    profile: str
+    loss: PrivacyLoss | None
+    delta: float | None
+    detection_auc: float | None
+    detection_bound: float | None
     gate: int
     audit_ok: bool
     clock: str
@@ -132,9 +144,10 @@ class RunReport:
             kind: [{"hospital": item.hospital, "tokens": tokens(item.amount)} for item in items]
             for kind, items in self.earned.items()
         }
+        del value["loss"]
         value["hospitals"] = [{**asdict(line), "tokens": tokens(line.tokens)} for line in self.hospitals]
         return value | {
-            "epsilon": None,
+            **loss_json(self.loss, self.delta),
             "exact": exact,
             "honest_mean_tokens": self.mean_tokens("honest"),
             "flipper_mean_tokens": self.mean_tokens("label_flip"),
@@ -208,7 +221,8 @@ def figures(report: RunReport) -> list[tuple[str, str]]:
         ("accuracy, centralised", f"{report.accuracy_centralised:.1%}"),
         ("bytes from devices", f"{report.wire_bytes_up:,}"),
         ("bytes to devices", f"{report.wire_bytes_down:,}"),
-        ("epsilon", EPSILON_OFF),
+        ("profile", report.profile),
+        ("epsilon", epsilon_text(report.loss, report.delta)),
         ("cohorts failed closed", f"{report.failed_cohorts}"),
         ("devices fallen silent", f"{report.silent}"),
         ("gas", f"{report.gas:,}"),
@@ -292,13 +306,22 @@ def inflation_sentence(report: RunReport) -> str:
 
 def quality_sentence(report: RunReport) -> str:
     """What decoded quality does and does not find."""
+    if report.profile != Profile.ACCOUNTABLE.value:
+        return f"Profile {report.profile} scores no device: all have full marks, and dishonesty is paid like honesty."
     honest = [name for name, kind in report.behaviours.items() if kind in ("honest", "inflated")]
     series = [report.quality_by_round[name] for name in honest]
     below = sum(value < report.gate for values in series for value in values)
     count = sum(len(values) for values in series)
+    found = f"Honest devices fell below the quality gate in {below} of {count} device-rounds."
+    if report.detection_bound is None or report.detection_auc is None:
+        return (
+            f"{found} Quality finds who does harm; a free rider that sends zeros does little once training has "
+            "converged, and is hardly told apart."
+        )
     return (
-        f"Honest devices fell below the quality gate in {below} of {count} device-rounds. Quality finds who does harm; "
-        "a free rider that sends zeros does little once training has converged, and is hardly told apart."
+        f"{found} Final qualities tell label flippers from honest devices with an AUC of {report.detection_auc:.2f}; "
+        f"with this noise no detector has more than about {report.detection_bound:.2f}, and one that knows cohort sums "
+        "only has less. What protects honest devices protects dishonest ones: see `fediomt demo --epsilon inf`."
     )
 
 

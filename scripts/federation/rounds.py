@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.bundle import read_bundle, write_bundle
+from fl_core.checkpoint import Snapshot
 from fl_core.cohorts import ready_digest
 from fl_core.engine import RoundOutcome, WireBytes
 from fl_core.models import model_digest
 from fl_core.spec import RoundPlan, epoch_of
-from fl_core.tiers import Cloud, CohortSum
+from fl_core.tiers import JOINT_HOSPITAL, Cloud, Release
 from incentives import RoundEvidence, draw_slots, tree_width
-from scripts.federation.book import RoundBook, Submission
+from scripts.federation.book import Registration, RoundBook, Submission
 from scripts.federation.contributions import (
-    cohort_means,
     contributions_of,
     entry_of,
     evidence_of,
     qualities,
     scores_of,
+    valued_means,
 )
 from scripts.federation.population import Population
 from scripts.federation.receipts import seal_receipts
@@ -93,12 +95,17 @@ class Coordinator:
         self._checkers = {h.id: RoundChecker() for h in population.hospitals}
 
     @property
+    def epoch(self) -> int:
+        """The epoch whose keys are drawn, -1 before the first."""
+        return self._epoch
+
+    @property
     def next_epoch(self) -> int:
         """The epoch of the next round."""
         return epoch_of(self._book.next_round)
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Fresh accounts, keys and slots; the rosters go on the book."""
+    def draw_epoch(self, epoch: int) -> None:
+        """Fresh accounts, keys and slots."""
         population = self._population
         wire = population.engine.begin_epoch(epoch)
         population.setup_wire.up += wire.up
@@ -107,18 +114,49 @@ class Coordinator:
         for hospital in population.hospitals:
             self._slots[hospital.id] = draw_slots([device.address for device in hospital.devices], rng)
             self._history[hospital.id] = []
-        self._book.register_epoch(epoch, {h.id: h.edge.roster for h in population.hospitals})
         self._epoch = epoch
 
-    def run_round(self) -> RoundSummary:
-        """One round, from its opening to its closing.
+    def register_epoch(self) -> None:
+        """Put on the book what hospitals fix for the epoch; nothing happens where it is there already."""
+        hospitals = self._population.hospitals
+        self._book.register_epoch(
+            self._epoch, {h.id: Registration(h.edge.roster, h.edge.keys.commitment) for h in hospitals}
+        )
+
+    def snapshot(self) -> Snapshot:
+        """What the coordinator holds between two rounds, but for what the rounds' bundles say."""
+        slots = {
+            str(h.id): [self._slots[h.id][device.address] for device in h.devices]
+            for h in self._population.hospitals
+        }
+        return Snapshot(values={"epoch": self._epoch, "slots": slots})
+
+    def restore(self, snapshot: Snapshot, records: Sequence[RoundRecord]) -> None:
+        """Go on where a snapshot was taken; the population is restored before.
+
+        Args:
+            snapshot: what `snapshot` gave.
+            records: the run's rounds in order. The last one may not be concluded yet: `conclude` it again.
 
         Raises:
-            RoundRejectedError: a hospital's recomputation found a difference; nothing was attested.
+            CheckpointError: the snapshot lacks something.
         """
+        self._epoch, slots = int(snapshot.value("epoch")), snapshot.value("slots")
+        for hospital in self._population.hospitals:
+            devices = zip(hospital.devices, slots[str(hospital.id)], strict=True)
+            self._slots[hospital.id] = {device.address: int(slot) for device, slot in devices}
+        for record in (item for item in records if epoch_of(item.number) == self._epoch):
+            for number, evidence in evidence_of(record).items():
+                self._history[number].append(evidence)
+        checker = RoundChecker()
+        for record in records[:-1]:
+            if epoch_of(record.number) == epoch_of(records[-1].number):
+                checker.recall(record)
+        self._checkers = {h: copy(checker) for h in self._checkers}
+
+    def run_round(self) -> RoundSummary:
+        """One round, from its opening until its bundle is on disk; `conclude` it then."""
         book, engine = self._book, self._population.engine
-        if self.next_epoch != self._epoch:
-            self.begin_epoch(self.next_epoch)
         plan = self._cloud.plan()
         number = plan.number
         rule = book.rule
@@ -126,9 +164,9 @@ class Coordinator:
         ready = engine.ready_lists(number)
         beacon = book.ready(number, {h: ready_digest(number, h, lines) for h, lines in ready.items()})
         outcome = engine.run_round(plan, ready, beacon)
-        model = self._cloud.combine(plan, outcome.cohorts)
+        model = self._cloud.combine(plan, outcome.releases, beacon)
         book.publish(number, model_digest(model))
-        said = self._value(plan, model, outcome.cohorts)
+        said = self._value(plan, model, outcome.releases, beacon)
         book.value(number, said)
         draft = RoundRecord(
             run=self._run_id,
@@ -141,12 +179,18 @@ class Coordinator:
             beacon=beacon,
             model_before=plan.model,
             model_after=model,
+            previous=plan.previous,
+            joint=outcome.joint,
+            total=next((r for r in outcome.releases if r.hospital == JOINT_HOSPITAL), None),
             hospitals={
                 h.id: HospitalRecord(
                     hospital=h.id,
+                    keys=h.edge.keys.advertisement.encode(),
+                    seed_digest=h.edge.keys.seed_digest,
                     advertisements=tuple(a.encode() for a in h.edge.roster.values()),
                     ready=ready[h.id],
                     cohorts=tuple(c for c in outcome.cohorts if c.hospital == h.id),
+                    releases=tuple(r for r in outcome.releases if r.hospital == h.id),
                     slots=self._slots[h.id],
                     contributions=(),
                     salts=(),
@@ -159,15 +203,22 @@ class Coordinator:
         record, quality, entries = self._contribute(draft)
         book.enter(number, entries)
         digest = write_bundle(round_folder(self._folder, number), record.to_files())
-        self._attest(number, digest)
-        book.close(number)
         return self._summary(record, digest, quality, outcome)
 
+    def conclude(self, summary: RoundSummary) -> None:
+        """Let the hospitals attest a round's bundle, and close the round; what is done already stays as it is.
+
+        Raises:
+            RoundRejectedError: a hospital's recomputation found a difference; nothing was attested.
+        """
+        self._attest(summary.record.number, summary.digest)
+        self._book.close(summary.record.number)
+
     def _value(
-        self, plan: RoundPlan, model: NDArray[np.float32], cohorts: tuple[CohortSum, ...]
+        self, plan: RoundPlan, model: NDArray[np.float32], releases: tuple[Release, ...], beacon: bytes
     ) -> dict[int, ValidatorRecord]:
-        """Every hospital values the others' cohorts, and the new model, on its own rows."""
-        means = cohort_means(plan.spec, cohorts)
+        """Every hospital values what the others released, and the new model, on its own rows."""
+        means = valued_means(plan, releases, beacon)
         said = {}
         for hospital in self._population.hospitals:
             others = {key: mean for key, mean in means.items() if key.hospital != hospital.id}

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,23 @@ from chain.deployments import Deployment
 from fl_core.baseline import train_centralised
 from fl_core.bundle import read_bundle, write_atomic
 from fl_core.canonical import canonical_json, parse_json
+from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore, Snapshot
 from fl_core.data.tables import IntArray
 from fl_core.errors import BundleError, FlError, SpecError
 from fl_core.spec import RoundSpec, epoch_of
 from fl_core.tiers import Cloud
 from fl_core.training import evaluate
+from scripts.federation import resume_figures, resume_world
 from scripts.federation.book import RoundBook
 from scripts.federation.contributions import scoring_digest, scoring_settings
-from scripts.federation.population import Accounts, Population, build_population
+from scripts.federation.population import Accounts, HospitalAccounts, Population, build_population
 from scripts.federation.record import RoundRecord, round_folder
 from scripts.federation.rounds import Coordinator, RoundSummary
 from scripts.federation.settings import RunSettings
 from scripts.federation.signing import domain_of, session_of, verifier_of
 
 STATE_FILE = "run.json"
+CHECKPOINTS = "checkpoint"  # folder of a run's checkpoints, the owner's alone
 
 
 @dataclass
@@ -43,6 +47,7 @@ class RunState:
         status: "running", "complete" or "interrupted".
         rounds: numbers of the rounds whose bundles are there.
         accounts: each device's account (hex) by epoch, "hospital-index".
+        abandoned: rounds of the ledger that an interruption of this run left without a model; nothing was paid.
         results: figures of the run, once complete.
     """
 
@@ -52,20 +57,41 @@ class RunState:
     status: str = "running"
     rounds: list[int] = field(default_factory=list)
     accounts: dict[str, dict[str, str]] = field(default_factory=dict)
+    abandoned: list[int] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> None:
-        """Write the state, whole or not at all."""
-        value = {
+    def to_json(self) -> dict[str, Any]:
+        """The state as a JSON object."""
+        return {
             "run": self.run,
             "settings": self.settings.to_json(),
             "deployment": self.deployment,
             "status": self.status,
             "rounds": self.rounds,
             "accounts": self.accounts,
+            "abandoned": self.abandoned,
             "results": self.results,
         }
-        write_atomic(folder / STATE_FILE, canonical_json(value))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> RunState:
+        """The state that `to_json` gave.
+
+        Raises:
+            SpecError: settings out of range.
+            ValueError, LookupError, TypeError, AttributeError: otherwise malformed.
+        """
+        state = cls(**{**value, "settings": RunSettings.from_json(value["settings"])})
+        state.devices()
+        if not all(type(number) is int and 0 < number < 1 << 64 for number in state.rounds + state.abandoned):
+            raise ValueError("rounds are no round numbers")
+        if state.deployment is not None:
+            Deployment(**state.deployment)
+        return state
+
+    def save(self, folder: Path) -> None:
+        """Write the state, whole or not at all."""
+        write_atomic(folder / STATE_FILE, canonical_json(self.to_json()))
 
     @classmethod
     def read(cls, folder: Path) -> RunState:
@@ -76,14 +102,7 @@ class RunState:
         """
         path = folder / STATE_FILE
         try:
-            value = parse_json(path.read_bytes())
-            state = cls(**{**value, "settings": RunSettings.from_json(value["settings"])})
-            state.devices()
-            if not all(type(number) is int and 0 < number < 1 << 64 for number in state.rounds):
-                raise ValueError("rounds are no round numbers")
-            if state.deployment is not None:
-                Deployment(**state.deployment)
-            return state
+            return cls.from_json(parse_json(path.read_bytes()))
         except OSError as error:
             raise BundleError(f"no run at {folder}: {error.strerror}") from error
         except (FlError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -124,7 +143,9 @@ class Run:
         folder: Path,
         book: RoundBook,
         accounts: Accounts,
+        hospital_accounts: HospitalAccounts,
         deployment: dict[str, Any] | None,
+        account_secret: bytes = b"",
     ) -> None:
         """Load the data and create the population; nothing is written before that works.
 
@@ -134,7 +155,9 @@ class Run:
             folder: the run's folder.
             book: where rounds are recorded.
             accounts: gives each device its account of an epoch.
+            hospital_accounts: gives each hospital its account.
             deployment: the deployment that rounds are recorded on, or None.
+            account_secret: what the accounts of a run without a chain come from, for its checkpoints.
 
         Raises:
             DataError: the data cannot be used or split.
@@ -143,51 +166,113 @@ class Run:
         self.settings = settings
         self.folder = folder
         self._book = book
+        self._account_secret = account_secret
         self.population: Population = build_population(
             settings,
             domain=domain_of(run_id, book.chain_id, book.ledger),
             verifier=verifier_of(book.chain_id),
             accounts=accounts,
+            hospital_accounts=hospital_accounts,
             session=session_of(run_id),
         )
-        self._scoring = scoring_settings()
-        self.spec: RoundSpec = self.population.round_spec(scoring_digest(self._scoring))
+        scoring = scoring_settings()
+        self.spec: RoundSpec = self.population.round_spec(scoring_digest(scoring))
         self.state = RunState(run=run_id, settings=settings, deployment=deployment)
         self.summaries: list[RoundSummary] = []
+        self.cloud = Cloud(self.spec, seed=settings.seed, rounds_done=book.next_round - 1)
+        self._coordinator = Coordinator(
+            run_id=run_id,
+            population=self.population,
+            cloud=self.cloud,
+            book=book,
+            folder=folder,
+            scoring=scoring,
+            accuracy=self.accuracy,
+        )
+        self._store: CheckpointStore | None = None
 
     def train(self, observe: Callable[[RoundSummary], None] = lambda _: None) -> None:
-        """Run all rounds; each is on disk, and on the book, before the next begins.
+        """Run the rounds that are left; each is on disk, in a checkpoint and on the book, before the next begins.
 
         Args:
             observe: called after each round.
 
         Raises:
             RoundRejectedError: a hospital refused to attest.
+            CheckpointError: the checkpoint cannot be written; the one before it stays.
         """
-        population, number = self.population, self._book.next_round
-        coordinator = Coordinator(
-            run_id=self.state.run,
-            population=population,
-            cloud=Cloud(self.spec, seed=self.settings.seed, rounds_done=number - 1),
-            book=self._book,
-            folder=self.folder,
-            scoring=self._scoring,
-            accuracy=self.accuracy,
-        )
-        coordinator.begin_epoch(epoch_of(number - 1))
-        population.agree_on_scaling(number - 1)
-        self.state.save(self.folder)
-        try:
-            for _ in range(self.settings.rounds):
-                summary = coordinator.run_round()
-                self.summaries.append(summary)
-                self._note(summary)
-                observe(summary)
-            self.state.status = "complete"
-        finally:
-            if self.state.status == "running":
-                self.state.status = "interrupted"
+        if self._store is None:
+            self._coordinator.draw_epoch(epoch_of(self.cloud.rounds_done))
+            self.population.agree_on_scaling(self.cloud.rounds_done)
+        with self._store or CheckpointStore(self.folder / CHECKPOINTS) as store:
+            store.write(self.checkpoint())
             self.state.save(self.folder)
+            try:
+                self._coordinator.register_epoch()
+                if self.summaries:
+                    self._coordinator.conclude(self.summaries[-1])
+                while self._rounds_left > 0:
+                    observe(self._round(store))
+                self.state.status = "complete"
+            finally:
+                if self.state.status == "running":
+                    self.state.status = "interrupted"
+                self.state.save(self.folder)
+            store.clear()
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that the run holds, between two rounds."""
+        state = Snapshot(
+            values={"run": self.state.to_json(), "world": self._world},
+            secrets={"accounts": self._account_secret},
+            parts={
+                "cloud": self.cloud.snapshot(),
+                "coordinator": self._coordinator.snapshot(),
+                "figures": resume_figures.snapshot_of(self.summaries),
+                "population": resume_world.snapshot_of(self.population),
+            },
+        )
+        return Checkpoint(self.state.run, self.cloud.rounds_done, state)
+
+    def restore(self, checkpoint: Checkpoint, store: CheckpointStore) -> None:
+        """Set a run that was made from the same settings to where a checkpoint was taken; `train` goes on there.
+
+        Args:
+            checkpoint: what `checkpoint` gave.
+            store: where it came from, and where the next ones go.
+
+        Raises:
+            CheckpointError: it is of another run, or data or code have changed since.
+            FlError: what it holds cannot be used.
+        """
+        state = checkpoint.state
+        if checkpoint.run != self.state.run:
+            raise CheckpointError(f"checkpoint of run {checkpoint.run} in the folder of {self.state.run}")
+        if state.value("world") != self._world:
+            raise CheckpointError(
+                f"run {self.state.run} cannot go on: its data, or what this version makes of its settings, is not what "
+                "it was"
+            )
+        self.state = RunState.from_json(state.value("run"))
+        self.state.status = "running"
+        self.cloud.restore(state.part("cloud"))
+        resume_world.restore(self.population, state.part("population"), dim=self.spec.dim)
+        self.summaries = resume_figures.summaries_from(state.part("figures"), self.folder)
+        records = [summary.record for summary in self.summaries]
+        self._coordinator.restore(state.part("coordinator"), records)
+        self._store = store
+
+    def abandon(self, round_number: int) -> None:
+        """Pass over a round that was interrupted and closed without a model; devices' privacy accounts pay for it.
+
+        Raises:
+            SpecError: it is not the next round.
+        """
+        self.cloud.abandon(round_number)
+        for hospital in self.population.hospitals:
+            for device in hospital.devices:
+                device.charge_interrupted(self.spec, round_number)
+        self.state.abandoned.append(round_number)
 
     def accuracy(self, model: NDArray[np.float32]) -> float:
         """Accuracy of a model on the test rows."""
@@ -205,12 +290,33 @@ class Run:
             raise SpecError("the scaling has not been agreed on yet: train first")
         return population.encoder.encode(population.table, rows), population.table.labels[rows]
 
-    def _note(self, summary: RoundSummary) -> None:
-        epoch = str(summary.record.number // 256)
-        self.state.accounts[epoch] = {
+    @property
+    def _rounds_left(self) -> int:
+        """With noise on a round that was interrupted counts: devices have paid for it."""
+        spent = len(self.state.rounds) + (len(self.state.abandoned) if self.spec.noise is not None else 0)
+        return self.settings.rounds - spent
+
+    def _round(self, store: CheckpointStore) -> RoundSummary:
+        """One round: once its bundle is on disk a checkpoint is taken, and only then do hospitals attest."""
+        coordinator = self._coordinator
+        if coordinator.next_epoch != coordinator.epoch:
+            coordinator.draw_epoch(coordinator.next_epoch)
+            store.write(self.checkpoint())
+            coordinator.register_epoch()
+        summary = coordinator.run_round()
+        self.summaries.append(summary)
+        self.state.accounts[str(coordinator.epoch)] = {
             f"{h.id}-{i}": device.address.hex()
             for h in self.population.hospitals
             for i, device in enumerate(h.devices)
         }
         self.state.rounds.append(summary.record.number)
+        store.write(self.checkpoint())
+        coordinator.conclude(summary)
         self.state.save(self.folder)
+        return summary
+
+    @cached_property
+    def _world(self) -> dict[str, str]:
+        """What a checkpoint must agree with: the spec of the rounds, and the data."""
+        return {"spec": self.spec.digest.hex(), "data": resume_world.data_digest(self.population.table)}

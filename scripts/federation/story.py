@@ -11,6 +11,7 @@ from fl_core.simulation.behaviours import Behaviour
 from scripts.federation.chain_book import ChainBook
 from scripts.federation.consortium import Consortium
 from scripts.federation.earnings import device_earnings
+from scripts.federation.privacy_figures import detection_auc, detection_bound
 from scripts.federation.redemption import Redemption
 from scripts.federation.report import DeviceEarning, RunReport, gas_table
 from scripts.federation.run import Run
@@ -19,7 +20,13 @@ from scripts.federation.shares import hospital_lines
 
 
 def run_on_chain(
-    settings: RunSettings, consortium: Consortium, *, run_id: str, folder: Path, clock: Clock
+    settings: RunSettings,
+    consortium: Consortium,
+    *,
+    run_id: str,
+    folder: Path,
+    clock: Clock,
+    resumed: bool = False,
 ) -> Run:
     """A run whose rounds are recorded by a consortium; devices sign with accounts of their own."""
     contracts, keyring = consortium.contracts, consortium.keyring
@@ -27,8 +34,9 @@ def run_on_chain(
         settings,
         run_id=run_id,
         folder=folder,
-        book=ChainBook(contracts, consortium.signatories(settings.hospitals), clock),
+        book=ChainBook(contracts, consortium.signatories(settings.hospitals), clock, resumed=resumed),
         accounts=lambda hospital, index, epoch: EthereumSigner(keyring.device(hospital, index, epoch)),
+        hospital_accounts=lambda hospital: EthereumSigner(keyring.hospital(hospital)),
         deployment=asdict(contracts.deployment),
     )
 
@@ -96,6 +104,16 @@ def report_of(
         ),
         behaviours={f"{h}-{i}": shown[h, i] for h, i in names},
         quality_by_round={f"{h}-{i}": [summary.quality[h, i] for summary in run.summaries] for h, i in names},
+        profile=run.spec.profile.value,
+        loss=population.privacy_loss(),
+        delta=None if run.spec.noise is None else run.spec.noise.delta,
+        detection_auc=None
+        if not run.spec.profile.scores_devices
+        else detection_auc(
+            {f"{h}-{i}": run.summaries[-1].quality[h, i] for h, i in names},
+            {f"{h}-{i}": shown[h, i] for h, i in names},
+        ),
+        detection_bound=detection_bound(run.spec, len(records)),
         gate=records[-1].rule.device_gate,
         audit_ok=audit_ok,
         clock=clock,

@@ -86,7 +86,7 @@ def change_rule(common: Any) -> None:
 
 
 def change_spec(common: Any) -> None:
-    common["spec"]["clip_norm"] = 3
+    common["spec"]["clip_norm"] = 0.25
 
 
 def change_beacon(common: Any) -> None:

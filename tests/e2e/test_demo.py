@@ -20,6 +20,9 @@ PROMISED = {
     "wire_bytes_up",
     "wire_bytes_down",
     "epsilon",
+    "epsilon_edge",
+    "epsilon_unmasked",
+    "delta",
     "allocated",
     "claimed",
     "redeemed",
@@ -63,13 +66,15 @@ def test_the_demo_tells_the_whole_story(tmp_path):
     assert set(report) >= PROMISED
     assert report["rounds"] == 6
     assert report["audit_ok"] is True
-    assert report["epsilon"] is None
-    assert report["accuracy"] > 0.9
+    assert 7.9 < report["epsilon"] <= 8
+    assert report["epsilon"] <= report["epsilon_edge"] <= report["epsilon_unmasked"]
+    assert report["delta"] == 1e-5
+    assert report["accuracy"] > 0.7
+    assert report["detection_bound"] > 0.9
     exact = {name: int(value) for name, value in report["exact"].items()}
     assert exact["supply"] == exact["claimed"] - exact["burnt"]
     assert exact["claimed"] <= exact["allocated"] <= 6 * 10_000 * 10**18
     assert exact["redeemed"] > 0
-    assert report["flipper_mean_tokens"] < report["honest_mean_tokens"]
     inflating = [line for line in report["hospitals"] if line["inflated"]]
     assert len(inflating) == 1
     assert inflating[0]["uncapped_share"] > inflating[0]["capacity"]
@@ -79,6 +84,18 @@ def test_the_demo_tells_the_whole_story(tmp_path):
         assert (folder / name).stat().st_size > 0
     assert json.loads((folder / "report.json").read_text()) == report
     assert len(list((folder / "rounds").iterdir())) == 6
+
+
+def test_without_noise_the_demo_finds_the_flippers_and_says_what_can_be_reconstructed(tmp_path):
+    outcome = finish(start_fediomt("demo", "--rounds", "6", "--epsilon", "inf", cwd=tmp_path))
+    assert outcome.code == 0, outcome.err
+    assert "mean updates can be reconstructed" in outcome.out
+    (path,) = (tmp_path / "runs").glob("*/report.json")
+    report = json.loads(path.read_text())
+    assert report["epsilon"] is None
+    assert report["accuracy"] > 0.9
+    assert report["flipper_mean_tokens"] < report["honest_mean_tokens"]
+    assert report["detection_auc"] > 0.9
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

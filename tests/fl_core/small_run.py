@@ -7,17 +7,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fl_core.canonical import sha256
 from fl_core.cohorts import beacon_of_run
 from fl_core.data import Encoder, Table, derive_schema
 from fl_core.engine import Hospital, InProcessEngine
 from fl_core.models import ModelSpec
+from fl_core.privacy import NoiseSource
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, LocalSigner, LocalVerifier
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import Death
 from fl_core.spec import RoundPlan, RoundSpec
-from fl_core.tiers import Cloud, CohortCall, Device, Edge, PublicDraw, Records, ValidationRows
+from fl_core.tiers import Called, CalledCohort, Cloud, Device, Edge, PublicDraw, Records, ValidationRows
 from fl_core.training import LocalTraining
+from fl_core.updates.ring import Ring
 
 DOMAIN = Domain.of_run("small run")
 SESSION = bytes(range(32))
@@ -72,6 +75,18 @@ def spec_of(features, **changes):
     return RoundSpec(**{**fields, **changes})
 
 
+class NotingDevice(Device):
+    """A device that remembers what it trained: in a batch, that may differ from training alone in the last bits."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.trained = {}
+
+    def join(self, task, delta):
+        self.trained[task.plan.number, task.plan.model_hash] = delta.copy()
+        return super().join(task, delta)
+
+
 @dataclass
 class SmallRun:
     """Devices, edges, cloud and engine of a run; `ready_to_train` gives one whose devices have features."""
@@ -85,7 +100,17 @@ class SmallRun:
     statistics: object = None
 
     @classmethod
-    def of(cls, *, hospitals=2, devices=8, faults=None, behaviours=None, journals=None, **spec_changes):
+    def of(
+        cls,
+        *,
+        hospitals=2,
+        devices=8,
+        faults=None,
+        behaviours=None,
+        link_classes=None,
+        seeded=True,
+        **spec_changes,
+    ):
         sizes = {(h, i): 4 + (3 * h + 5 * i) % 6 for h in range(1, hospitals + 1) for i in range(devices)}
         table = table_of(sum(sizes.values()) + 40)
         order, start, rows = np.random.default_rng(SEED).permutation(len(table)), 0, {}
@@ -97,9 +122,9 @@ class SmallRun:
         spec = spec_of(schema.features, **spec_changes)
         built = []
         for h in range(1, hospitals + 1):
-            edge = Edge(hospital=h, session=SESSION, verifier=LocalVerifier(), domain=DOMAIN)
+            edge = edge_of(h, draw_seed=lambda h=h: bytes([h]) * 32) if seeded else edge_of(h)
             members = tuple(
-                Device(
+                NotingDevice(
                     accounts=_fresh_accounts(),
                     verifier=LocalVerifier(),
                     domain=DOMAIN,
@@ -110,6 +135,8 @@ class SmallRun:
                     behaviour=(behaviours or {}).get((h, i), Behaviour.HONEST),
                     journal=MemoryJournal(),
                     seed=(SEED, h, i),
+                    link_class=(link_classes or {}).get((h, i), 0),
+                    **seeded_noise(h, i) if seeded else {},
                 )
                 for i in range(devices)
             )
@@ -174,7 +201,7 @@ class SmallRun:
         """One round; returns its plan and outcome, and the cloud has moved on."""
         plan = self.cloud.plan()
         outcome = self.carry(plan, beacon)
-        self.cloud.combine(plan, outcome.cohorts)
+        self.cloud.combine(plan, outcome.releases, beacon or self.beacon(plan.number))
         return plan, outcome
 
     def carry(self, plan, beacon=None):
@@ -184,33 +211,56 @@ class SmallRun:
     def public(self, plan, **changes):
         """What devices read for themselves about the round of `plan`."""
         ready = self.engine.ready_lists(plan.number)
-        public = self.engine._public(
-            plan.number,
-            ready,
-            self.beacon(plan.number),
-            spec_hash=plan.spec.digest,
-            model_hash=plan.model_hash,
-        )
+        public = self.engine._public(plan.number, ready, self.beacon(plan.number), plan)
         return replace(public, **changes)
 
-    def calls(self, plan, hospital=1) -> list[tuple[CohortCall, tuple[bytes, ...]]]:
+    def calls(self, plan, hospital=1) -> list[Called]:
         ready = self.engine.ready_lists(plan.number)[hospital]
         return self.hospitals[hospital - 1].edge.calls(
-            plan.number,
-            ready,
-            self.beacon(plan.number),
-            cohort_size=plan.spec.cohort_size,
-            k_min=plan.spec.k_min,
+            plan.number, ready, self.beacon(plan.number), plan.spec.terms
         )
+
+    def update(self, plan: RoundPlan, device: Device):
+        """What a device would mask in the round of `plan`, uint64 (k,)."""
+        task = device.task(plan, CalledCohort(None, 0), self.beacon(plan.number))
+        delta = device.trained.get((plan.number, plan.model_hash))
+        return device.encode(task, task.train() if delta is None else delta).ring
 
     def plain_sum(self, plan: RoundPlan, survivors) -> list[int]:
         """The survivors' encoded updates added as Python integers and read as two's complement."""
         bits, devices = plan.spec.bits, self.devices
         total = [0] * plan.spec.dim
         for address in survivors:
-            total = [a + int(b) for a, b in zip(total, devices[address].update(plan), strict=True)]
+            total = [a + int(b) for a, b in zip(total, self.update(plan, devices[address]), strict=True)]
         half = 1 << (bits - 1)
         return [(value + half) % (1 << bits) - half for value in total]
+
+
+def edge_of(hospital, **changes):
+    """An edge with an account of its own."""
+    fields = {
+        "hospital": hospital,
+        "session": SESSION,
+        "verifier": LocalVerifier(),
+        "domain": DOMAIN,
+        "account": LocalSigner(),
+        "journal": MemoryJournal(),
+    }
+    return Edge(**{**fields, **changes})
+
+
+def seeded_noise(hospital, index):
+    """Noise that depends on nothing but the device and the round."""
+
+    def source(number):
+        return NoiseSource.from_seed(sha256(bytes([hospital, index]) + number.to_bytes(8, "big")))
+
+    return {"noise_source": source}
+
+
+def decoded(spec, ring):
+    """A ring vector as the reals that it stands for."""
+    return Ring(spec.bits, len(ring)).inverse(ring) * 2.0**-spec.fraction_bits
 
 
 def _fresh_accounts():
@@ -231,6 +281,8 @@ __all__ = [
     "PublicDraw",
     "Schedule",
     "SmallRun",
+    "decoded",
+    "edge_of",
     "spec_of",
     "table_of",
 ]

@@ -13,6 +13,13 @@ BEACON = bytes(range(32))
 LINES = tuple(ReadyDevice(bytes([i]) * 20, i % 4, 8 + i, i % 2 == 0) for i in range(5))
 
 
+def positions(beacon, hospital, count, **sizes):
+    """The draw among devices of one link class."""
+    drawn = draw_cohorts(beacon, hospital, [0] * count, **sizes)
+    assert all(cohort.link_class == 0 for cohort in drawn)
+    return tuple(cohort.positions for cohort in drawn)
+
+
 @st.composite
 def sizes(draw):
     k_min = draw(st.integers(1, 12))
@@ -22,8 +29,8 @@ def sizes(draw):
 @given(st.binary(min_size=32, max_size=32), st.integers(1, 64), sizes())
 def test_a_draw_is_a_function_of_beacon_hospital_and_count_and_covers_everybody_once(beacon, hospital, size):
     ready, cohort_size, k_min = size
-    drawn = draw_cohorts(beacon, hospital, ready, cohort_size=cohort_size, k_min=k_min)
-    assert drawn == draw_cohorts(beacon, hospital, ready, cohort_size=cohort_size, k_min=k_min)
+    drawn = positions(beacon, hospital, ready, cohort_size=cohort_size, k_min=k_min)
+    assert drawn == positions(beacon, hospital, ready, cohort_size=cohort_size, k_min=k_min)
     if ready < k_min:
         assert drawn == ()
         return
@@ -38,9 +45,47 @@ def test_a_draw_is_a_function_of_beacon_hospital_and_count_and_covers_everybody_
         assert all(cohort_size <= length < 2 * cohort_size for length in lengths)
 
 
+@given(st.lists(st.integers(0, 3), max_size=80), st.integers(1, 64), st.integers(3, 12))
+def test_cohorts_are_drawn_within_a_link_class_or_with_slower_ones(classes, hospital, cohort_size):
+    drawn = draw_cohorts(BEACON, hospital, classes, cohort_size=cohort_size, k_min=3)
+    if len(classes) < 3:
+        assert drawn == ()
+        return
+    assert sorted(chain(*(cohort.positions for cohort in drawn))) == list(range(len(classes)))
+    for cohort in drawn:
+        assert all(classes[position] <= cohort.link_class for position in cohort.positions)
+        assert len(cohort.positions) >= min(cohort_size, len(classes))
+        assert len(cohort.positions) < 2 * cohort_size
+    for link_class in set(classes):
+        if classes.count(link_class) >= 2 * cohort_size:
+            assert any(set(map(classes.__getitem__, c.positions)) == {link_class} for c in drawn)
+
+
+def test_too_few_of_a_link_class_join_the_next_slower_one():
+    drawn = draw_cohorts(BEACON, 1, [0] * 3 + [1] * 13, cohort_size=8, k_min=5)
+    assert [(cohort.link_class, len(cohort.positions)) for cohort in drawn] == [(1, 8), (1, 8)]
+    everybody = draw_cohorts(BEACON, 1, [0, 1, 2, 2, 1, 0], cohort_size=8, k_min=5)
+    assert [(cohort.link_class, cohort.positions) for cohort in everybody] == [(2, (0, 1, 2, 3, 4, 5))]
+
+
+def test_too_few_of_the_slowest_class_are_filled_up_from_the_one_before():
+    classes = [0] * 20 + [2] * 3
+    drawn = draw_cohorts(BEACON, 1, classes, cohort_size=8, k_min=5)
+    assert [(cohort.link_class, len(cohort.positions)) for cohort in drawn] == [(0, 15), (2, 8)]
+    assert set(drawn[1].positions) > {20, 21, 22}
+    crowded = draw_cohorts(BEACON, 1, [0] * 10 + [1] * 3, cohort_size=8, k_min=5)
+    assert [(cohort.link_class, len(cohort.positions)) for cohort in crowded] == [(1, 13)]
+
+
+def test_a_slow_device_does_not_slow_those_of_other_cohorts():
+    classes = [0] * 47 + [1]
+    drawn = draw_cohorts(BEACON, 1, classes, cohort_size=8, k_min=5)
+    assert [cohort.link_class for cohort in drawn] == [0] * 5 + [1]
+
+
 def test_beacon_and_hospital_each_change_the_draw():
     def draw(beacon, hospital):
-        return draw_cohorts(beacon, hospital, 40, cohort_size=8, k_min=5)
+        return positions(beacon, hospital, 40, cohort_size=8, k_min=5)
 
     assert len({draw(BEACON, 1), draw(BEACON, 2), draw(bytes(32), 1)}) == 3
 
@@ -49,7 +94,7 @@ def test_every_pair_meets_about_equally_often():
     together = {}
     draws = 2000
     for number in range(draws):
-        for cohort in draw_cohorts(beacon_of_run(3, number), 1, 8, cohort_size=4, k_min=4):
+        for cohort in positions(beacon_of_run(3, number), 1, 8, cohort_size=4, k_min=4):
             for pair in ((a, b) for a in cohort for b in cohort if a < b):
                 together[pair] = together.get(pair, 0) + 1
     expected = draws * 3 / 7  # of seven others, three are in one's cohort
@@ -70,7 +115,7 @@ def test_every_pair_meets_about_equally_often():
     ],
 )
 def test_a_draw_that_cannot_be_is_refused(changes, what):
-    good = {"beacon": BEACON, "hospital": 1, "ready_count": 20, "cohort_size": 8, "k_min": 5}
+    good = {"beacon": BEACON, "hospital": 1, "link_classes": [0] * 20, "cohort_size": 8, "k_min": 5}
     with pytest.raises(SpecError, match=what):
         draw_cohorts(**{**good, **changes})
 
@@ -103,33 +148,40 @@ def test_the_ready_digest_binds_round_hospital_order_and_every_field():
                 {"device_class": 3},
                 {"rows": 9},
                 {"own_payee": False},
+                {"link_class": 1},
             )
         ),
     }
-    assert len(digests) == 10
+    assert len(digests) == 11
     assert {len(digest) for digest in digests} == {32}
 
 
-@given(st.binary(min_size=20, max_size=20), st.integers(0, 255), st.integers(1, 2**53 - 1), st.booleans())
-def test_a_line_of_the_ready_list_reads_back(address, device_class, rows, own_payee):
-    line = ReadyDevice(address, device_class, rows, own_payee)
+BYTE = st.integers(0, 255)
+
+
+@given(st.binary(min_size=20, max_size=20), BYTE, st.integers(1, 2**53 - 1), st.booleans(), BYTE)
+def test_a_line_of_the_ready_list_reads_back(address, device_class, rows, own_payee, link_class):
+    line = ReadyDevice(address, device_class, rows, own_payee, link_class)
     assert ReadyDevice.from_json(line.to_json()) == line
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        ["00" * 19, 0, 1, True],
-        ["zz" * 20, 0, 1, True],
-        ["00" * 20, -1, 1, True],
-        ["00" * 20, 256, 1, True],
-        ["00" * 20, 0, 0, True],
-        ["00" * 20, 0, -5, True],
-        ["00" * 20, 0, 1.5, True],
-        ["00" * 20, True, 1, True],
-        ["00" * 20, 0, 1, 1],
-        ["00" * 20, 0, 1],
-        [1, 0, 1, True],
+        ["00" * 19, 0, 1, True, 0],
+        ["zz" * 20, 0, 1, True, 0],
+        ["00" * 20, -1, 1, True, 0],
+        ["00" * 20, 256, 1, True, 0],
+        ["00" * 20, 0, 0, True, 0],
+        ["00" * 20, 0, -5, True, 0],
+        ["00" * 20, 0, 1.5, True, 0],
+        ["00" * 20, True, 1, True, 0],
+        ["00" * 20, 0, 1, 1, 0],
+        ["00" * 20, 0, 1, True, -1],
+        ["00" * 20, 0, 1, True, 256],
+        ["00" * 20, 0, 1, True, False],
+        ["00" * 20, 0, 1, True],
+        [1, 0, 1, True, 0],
         None,
         "four",
         {},

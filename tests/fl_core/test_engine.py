@@ -22,9 +22,18 @@ STAGES = [death for death in Death if Death.BEFORE_DRAW < death < Death.NEVER]
 def deaths_of(run, cohort_of, stage, count, number=1):
     """A schedule in which the first `count` members of a cohort (hospital, index) die at a stage."""
     plan = run.cloud.plan()
-    _, members = run.calls(plan, cohort_of[0])[cohort_of[1]]
+    members = run.calls(plan, cohort_of[0])[cohort_of[1]].members
     places = {d.address: (h.id, i) for h in run.hospitals for i, d in enumerate(h.devices)}
     return Schedule({(number, *places[address]): stage for address in members[:count]}), members
+
+
+def assert_plain_sums(run, plan, outcome):
+    """Every cohort that gave a sum is released, and as the plain sum of its survivors' updates."""
+    survivors = {(c.hospital, c.cohort): c.survivors for c in outcome.cohorts if c.summed}
+    assert [(r.hospital, r.cohort) for r in outcome.releases] == list(survivors)
+    for release in outcome.releases:
+        assert release.total.dtype == np.int64
+        assert release.total.tolist() == run.plain_sum(plan, survivors[release.hospital, release.cohort])
 
 
 def by_place(run, addresses):
@@ -43,10 +52,8 @@ def test_a_cohorts_sum_is_the_plain_sum_of_its_survivors_whenever_a_device_dies(
     sent = stage > Death.BEFORE_MASKED_INPUT  # what was sent masked is in the sum, whatever follows
     assert set(hit.survivors) == set(members if sent else members[1:])
     assert outcome.silent == {members[0]}
-    for cohort in outcome.cohorts:
-        assert cohort.failure is None
-        assert cohort.total.dtype == np.int64
-        assert cohort.total.tolist() == run.plain_sum(plan, cohort.survivors)
+    assert all(cohort.failure is None for cohort in outcome.cohorts)
+    assert_plain_sums(run, plan, outcome)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -55,15 +62,15 @@ def test_below_the_threshold_a_cohort_fails_closed_and_nothing_of_it_enters_the_
     plan, outcome = run.carry_round()
     (failed,) = [cohort for cohort in outcome.cohorts if cohort.failure is not None]
     assert (failed.hospital, failed.cohort) == (2, 1)
-    assert failed.total is None
     assert (failed.survivors, failed.rows, failed.signatures, failed.masked_hashes) == ((), 0, {}, {})
     assert "2 members remain, 3 are needed" in failed.failure
     assert not any(address.hex() in failed.failure for address in members)
     others = [cohort for cohort in outcome.cohorts if cohort is not failed]
     assert len(others) == 3
-    for cohort in others:
-        assert cohort.total.tolist() == run.plain_sum(plan, cohort.survivors)
-    assert run.cloud.model.tobytes() == federated_average(plan.spec, plan.model, others).tobytes()
+    assert len(outcome.releases) == 3
+    assert_plain_sums(run, plan, outcome)
+    averaged = federated_average(plan, outcome.releases, run.beacon(1))
+    assert run.cloud.model.tobytes() == averaged.tobytes()
 
 
 def test_a_device_gone_before_the_draw_is_in_no_cohort_and_costs_nothing(run):
@@ -83,19 +90,19 @@ def test_a_whole_hospital_that_fails_leaves_the_model_to_the_others(run, stage):
     plan, outcome = run.carry_round()
     first = [cohort for cohort in outcome.cohorts if cohort.hospital == 1]
     assert len(first) == (0 if stage is Death.BEFORE_DRAW else 2)
-    assert all(cohort.total is None for cohort in first)
-    second = [cohort for cohort in outcome.cohorts if cohort.hospital == 2]
-    assert run.cloud.model.tobytes() == federated_average(plan.spec, plan.model, second).tobytes()
+    assert not any(cohort.summed for cohort in first)
+    second = [release for release in outcome.releases if release.hospital == 2]
+    assert run.cloud.model.tobytes() == federated_average(plan, second, run.beacon(1)).tobytes()
     assert run.cloud.model.tobytes() != plan.model.tobytes()
 
 
 def test_when_everybody_fails_the_model_stays_and_the_next_round_works(run):
     run.engine.faults = Schedule({(1, h, i): Death.BEFORE_MASKED_INPUT for h in (1, 2) for i in range(8)})
     plan, outcome = run.carry_round()
-    assert all(cohort.total is None for cohort in outcome.cohorts)
+    assert not any(cohort.summed for cohort in outcome.cohorts)
     assert run.cloud.model.tobytes() == plan.model.tobytes()
     _, outcome = run.carry_round()
-    assert all(cohort.total is not None for cohort in outcome.cohorts)
+    assert all(cohort.summed for cohort in outcome.cohorts)
     assert run.cloud.model.tobytes() != plan.model.tobytes()
 
 
@@ -114,14 +121,14 @@ def refusing(monkeypatch):
     """Makes some devices fail in training; says which."""
 
     def install(addresses, error):
-        real = Device.train
+        real = Device.join
 
-        def train(self, plan, call, public):
+        def join(self, task, delta):
             if self.address in addresses:
                 raise error
-            return real(self, plan, call, public)
+            return real(self, task, delta)
 
-        monkeypatch.setattr(Device, "train", train)
+        monkeypatch.setattr(Device, "join", join)
 
     return install
 
@@ -135,7 +142,7 @@ def test_a_device_that_cannot_train_or_refuses_counts_as_dropped(run, refusing, 
     assert outcome.refusals == {victim: error}
     for cohort in outcome.cohorts:
         assert set(cohort.survivors) == set(cohort.members) - {victim}
-        assert cohort.total.tolist() == run.plain_sum(plan, cohort.survivors)
+    assert_plain_sums(run, plan, outcome)
 
 
 @pytest.mark.parametrize("spared", [0, 1, 2])
@@ -146,17 +153,17 @@ def test_an_error_that_leaves_no_cohort_with_a_sum_is_the_rounds_and_is_raised(r
 
 
 def test_what_is_wrong_with_one_devices_update_stays_out_of_what_leaves_the_hospital(run, refusing):
-    _, members = run.calls(run.cloud.plan(), 1)[0]
+    members = run.calls(run.cloud.plan(), 1)[0].members
     refusing(set(members[:2]), TrainingError("update has a value of magnitude 97.53"))
     _, outcome = run.carry_round()
     failed = outcome.cohorts[0]
-    assert failed.total is None
+    assert not failed.summed
     assert "97.53" not in repr(failed)
 
 
 @pytest.mark.parametrize("stage", range(5))
 def test_a_device_that_sends_garbage_at_any_stage_counts_as_dropped(run, monkeypatch, stage):
-    _, members = run.calls(run.cloud.plan(), 1)[0]
+    members = run.calls(run.cloud.plan(), 1)[0].members
     real, sent = SecAggServer.receive, {}
 
     def receive(self, sender, message):
@@ -166,20 +173,20 @@ def test_a_device_that_sends_garbage_at_any_stage_counts_as_dropped(run, monkeyp
     monkeypatch.setattr(SecAggServer, "receive", receive)
     plan, outcome = run.carry_round()
     assert outcome.refusals.keys() == {members[2]} <= outcome.silent
-    for cohort in outcome.cohorts:
-        assert cohort.total.tolist() == run.plain_sum(plan, cohort.survivors)
+    assert_plain_sums(run, plan, outcome)
     assert (members[2] in outcome.cohorts[0].survivors) == (stage > 2)
 
 
 def test_a_device_that_is_shown_other_nonces_than_its_peers_is_lost_and_they_are_not(run):
     plan = run.cloud.plan()
-    call, members = run.calls(plan, 1)[0]
-    public = run.public(plan)
-    clients = {a: run.devices[a].train(plan.encode(), call.encode(), public) for a in members}
+    call, members, _ = run.calls(plan, 1)[0]
+    public, encoded = run.public(plan), (plan.encode(), call.encode())
+    clients = {}
+    for address in members:
+        task = run.devices[address].accept(*encoded, public)
+        clients[address] = run.devices[address].join(task, task.train())
     spec = plan.spec
-    server = run.hospitals[0].edge.aggregator(
-        call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=public.subject
-    )
+    server = run.hospitals[0].edge.aggregator(call, spec.terms, public.subject)
 
     class Lying:
         """The edge's side as the devices see it: one of them gets every message with a bit flipped."""
@@ -231,7 +238,7 @@ class Seen:
             self.down += sum(len(m) for m in result.values())
 
         def calls(_, result):
-            for call, members in result:
+            for call, members, _ in result:
                 self.down += len(members) * (self.plan_bytes + len(call.encode()))
 
         spy(monkeypatch, SecAggServer, "receive", message)
@@ -291,7 +298,7 @@ def test_the_same_seed_gives_the_same_model_bit_for_bit_whatever_the_keys():
 def test_the_model_does_not_depend_on_who_was_summed_with_whom(run):
     plan = run.cloud.plan()
     outcome = run.carry(plan, beacon_of_run(99, 1))
-    model = run.cloud.combine(plan, outcome.cohorts)
+    model = run.cloud.combine(plan, outcome.releases, beacon_of_run(99, 1))
     other = SmallRun.ready_to_train()
     elsewhere = other.carry(other.cloud.plan(), beacon_of_run(100, 1))
 
@@ -299,7 +306,8 @@ def test_the_model_does_not_depend_on_who_was_summed_with_whom(run):
         return [by_place(of, cohort.members) for cohort in cohorts]
 
     assert groups(run, outcome.cohorts) != groups(other, elsewhere.cohorts)
-    assert other.cloud.combine(other.cloud.plan(), elsewhere.cohorts).tobytes() == model.tobytes()
+    again = other.cloud.combine(other.cloud.plan(), elsewhere.releases, beacon_of_run(100, 1))
+    assert again.tobytes() == model.tobytes()
 
 
 def test_a_round_is_federated_averaging_by_the_book():

@@ -5,15 +5,17 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_run import spec_of
 
 from fl_core.canonical import canonical_json, parse_json
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec, initial_vector
+from fl_core.privacy import NoiseSpec
 from fl_core.spec import DEVICE_CLASSES, DeviceClass, Profile, RoundPlan, RoundSpec, epoch_of
 from fl_core.training import LocalTraining
+from fl_core.updates import CompressionSpec
 
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)
 POSITIVE = st.floats(1e-6, 1e6)
@@ -66,6 +68,7 @@ def plans(draw):
     return RoundPlan(draw(st.integers(1, 2**53 - 1)), spec, model)
 
 
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(specs())
 def test_a_spec_reads_back_from_its_canonical_json(spec):
     encoded = canonical_json(spec.to_json())
@@ -86,8 +89,30 @@ def test_a_plan_reads_back_from_the_wire_bit_for_bit(plan):
     assert back.encode() == plan.encode()
 
 
+def test_a_plan_holds_what_changed_since_the_round_before_and_no_more():
+    before = PLAN.model.copy()
+    before[[2, 7]] += 1
+    plan = replace(PLAN, previous=before)
+    assert len(plan.encode()) == len(WIRE) + 2 * 8
+    back = RoundPlan.decode(plan.encode())
+    assert back.previous.tobytes() == before.tobytes()
+    assert back.previous_hash == plan.previous_hash != PLAN.model_hash
+    same = RoundPlan.decode(replace(PLAN, previous=PLAN.model).encode())
+    assert same.previous_hash == PLAN.model_hash
+    assert PLAN.previous_hash is None
+    listed = plan.encode()[len(WIRE) :]
+    for forged in (
+        listed[4:8] + listed[:4] + listed[8:],  # out of order
+        listed[:4] + listed[:4] + listed[8:],  # twice
+        listed[:4] + (10).to_bytes(4, "little") + listed[8:],  # beyond the model
+        listed[:8] + before[[3, 7]].tobytes()[:4] + PLAN.model[7:8].tobytes(),  # no change
+    ):
+        with pytest.raises(SpecError, match="malformed"):
+            RoundPlan.decode(plan.encode()[: len(WIRE)] + forged)
+
+
 def identity(plan):
-    return plan.number, plan.spec.digest, plan.model_hash
+    return plan.number, plan.spec.digest, plan.model_hash, plan.previous_hash
 
 
 def test_any_flipped_byte_of_a_plan_is_refused_or_makes_it_another_plan():
@@ -112,15 +137,15 @@ def test_noise_in_place_of_a_plan_is_refused(data):
     with pytest.raises(SpecError):
         RoundPlan.decode(data)
     with pytest.raises(SpecError):
-        RoundPlan.decode(WIRE[:20] + data)
+        RoundPlan.decode(WIRE[:25] + data)
 
 
 def rewritten(change):
     """A well-formed plan whose spec's JSON text was changed."""
     text = canonical_json(PLAN.spec.to_json())
     changed = change(text)
-    header = WIRE[:12] + len(changed).to_bytes(4, "big") + WIRE[16:20]
-    return header + changed + WIRE[20 + len(text) :]
+    header = WIRE[:12] + len(changed).to_bytes(4, "big") + WIRE[16:25]
+    return header + changed + WIRE[25 + len(text) :]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +200,16 @@ def test_a_spec_in_any_but_its_canonical_form_is_refused(change):
         ({"scoring_digest": "AB" * 32}, "scoring digest"),
         ({"classes": ()}, "device classes"),
         ({"classes": (DeviceClass("none", 0),)}, "device classes"),
-        ({"profile": Profile.HOSPITAL}, "needs differential privacy"),
-        ({"profile": Profile.PRIVATE}, "needs differential privacy"),
         ({"model": ModelSpec("logistic", 1 << 24, 2)}, "parameters: secure sums"),
+        ({"profile": Profile.PRIVATE}, "at least 3 hospitals are needed, the spec says 1"),
+        ({"profile": Profile.PRIVATE, "min_hospitals": 2}, "the spec says 2"),
+        ({"profile": Profile.HOSPITAL, "min_hospitals": 3}, "only profile private"),
+        ({"noise": NoiseSpec(8.0, 1e-5, 10, 100.0, 100.0, corrupted=1)}, "does not keep epsilon 8.0"),
+        (
+            {"bits": 16, "fraction_bits": 8, "noise": NoiseSpec(8.0, 1e-5, 1, 1e9, 0.0, 1)},
+            "can wrap a ring of 16",
+        ),
+        ({"fraction_bits": 10, "noise": NoiseSpec(8.0, 1e-5, 1, 1e9, 0.0, 3)}, "0 honest devices"),
     ],
 )
 def test_a_round_that_cannot_work_is_refused_before_any_work(changes, what):
@@ -186,7 +218,7 @@ def test_a_round_that_cannot_work_is_refused_before_any_work(changes, what):
 
 
 def test_every_field_of_a_spec_changes_its_digest():
-    spec = spec_of(4)
+    spec = spec_of(4, bits=40, fraction_bits=10, profile=Profile.PRIVATE, min_hospitals=3)
     changes = {
         "model": ModelSpec("logistic", 5, 2),
         "training": replace(spec.training, epochs=9),
@@ -195,15 +227,29 @@ def test_every_field_of_a_spec_changes_its_digest():
         "scoring_digest": "00" * 32,
         "classes": DEVICE_CLASSES[:2],
         "utility_clip": 2.0,
+        "compression": CompressionSpec(0.5),
+        "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1),
     }
-    changes.update(
-        {name: getattr(spec, name) + 1 for name in ("cohort_size", "k_min", "bits", "fraction_bits")}
+    counts = (
+        "cohort_size",
+        "k_min",
+        "bits",
+        "fraction_bits",
+        "reference_rows",
+        "utility_step",
+        "min_hospitals",
     )
-    changes.update({name: getattr(spec, name) + 1 for name in ("reference_rows", "utility_step")})
-    changes["profile"] = Profile.ACCOUNTABLE  # the others cannot be built yet
-    assert set(changes) == {field.name for field in fields(RoundSpec)}
-    digests = {replace(spec, **{name: value}).digest for name, value in changes.items()}
-    assert len(digests) == len(changes)
+    changes.update({name: getattr(spec, name) + 1 for name in counts})
+    assert set(changes) | {"profile"} == {field.name for field in fields(RoundSpec)}
+    others = {
+        replace(spec, profile=p, min_hospitals=1).digest for p in (Profile.HOSPITAL, Profile.ACCOUNTABLE)
+    }
+    digests = {
+        spec.digest,
+        *others,
+        *(replace(spec, **{name: value}).digest for name, value in changes.items()),
+    }
+    assert len(digests) == len(changes) + 3
 
 
 @pytest.mark.parametrize(

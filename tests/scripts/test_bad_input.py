@@ -94,11 +94,69 @@ def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
         (("--alpha", "0"), "alpha"),
         (("--hospitals", "99"), "99 hospitals"),
         (("--data", "wdbc", "--csv", "x.csv"), "either"),
+        (("--profile", "open"), "profile 'open'"),
+        (("--profile", "private", "--hospitals", "2"), "at least 3"),
+        (("--epsilon", "0"), "epsilon 0.0"),
+        (("--epsilon", "-1"), "epsilon -1.0"),
+        (("--epsilon", "nan"), "epsilon nan"),
+        (("--delta", "0"), "delta 0.0"),
+        (("--delta", "1"), "delta 1.0"),
+        (("--epsilon", "inf", "--delta", "1e-5"), "without noise"),
+        (("--clip", "0"), "clip norm 0.0"),
+        (("--clip", "-1"), "clip norm -1.0"),
+        (("--clip", "inf"), "clip norm inf"),
+        (("--fraction", "0"), "fraction of 0.0"),
+        (("--fraction", "1.5"), "fraction of 1.5"),
+        (("--bits", "7"), "7 bits"),
+        (("--bits", "65"), "65 bits"),
+        (("--bits", "9"), "ring of 9 bits"),
+        (("--epsilon", "inf", "--bits", "8"), "fit 8 bits"),
+        (("--cohort-size", "600", "--devices", "600", "--hospitals", "1"), "cohort size"),
+        (("--ranges", "x.json"), "--csv"),
+        (("--k-min", "2", "--cohort-size", "4"), "k_min 2"),
     ],
 )
 def test_impossible_settings_are_refused_before_any_work(tmp_path, arguments, word):
     assert_one_line_error(fediomt("train", "--no-chain", *arguments, cwd=tmp_path), word)
     assert_nothing_written(tmp_path)
+
+
+def test_a_table_with_noise_needs_public_ranges(tmp_path):
+    write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
+    outcome = fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "y", cwd=tmp_path)
+    assert_one_line_error(outcome, "--ranges", "--epsilon inf")
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": [0, 6]}', ("r.json", "'b'")),
+        ('{"a": [6, 0], "b": [0, 4]}', ("r.json", "'a'")),
+        ('{"a": [0, 6], "b": [0, null]}', ("r.json", "'b'")),
+        ('{"a": [0, 6], "b": [true, 4]}', ("r.json", "'b'")),
+        ('{"a": [0, 6], "b": 4}', ("r.json", "'b'")),
+        ('{"a": [0, 1e999], "b": [0, 4]}', ("r.json", "'a'")),
+        ("[]", ("r.json", "object")),
+        ("{", ("r.json", "not JSON")),
+    ],
+)
+def test_ranges_that_cannot_be_used_are_named(tmp_path, text, words):
+    write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
+    write(tmp_path / "r.json", text)
+    outcome = fediomt(
+        "train", "--no-chain", "--csv", "t.csv", "--label", "y", "--ranges", "r.json", cwd=tmp_path
+    )
+    assert_one_line_error(outcome, *words)
+    assert_nothing_written(tmp_path)
+
+
+def test_ranges_that_are_not_there_are_named(tmp_path):
+    write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
+    outcome = fediomt(
+        "train", "--no-chain", "--csv", "t.csv", "--label", "y", "--ranges", "no.json", cwd=tmp_path
+    )
+    assert_one_line_error(outcome, "no.json")
 
 
 def test_an_unknown_option_is_a_usage_error(tmp_path):

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from told_records import facts_of_honest, with_cohort, with_part, with_release
 
 from fl_core.bundle import MANIFEST, read_bundle
-from fl_core.cohorts import ready_digest
 from fl_core.errors import BundleError
-from fl_core.models import model_digest
-from incentives import CohortKey, RecordedEntry
-from scripts.federation.contributions import entry_of
-from scripts.federation.facts import EntryFacts, LedgerFacts, RevealFacts
-from scripts.federation.participation import roster_of
+from incentives import CohortKey
 from scripts.federation.record import HospitalRecord, RoundRecord, round_folder
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
@@ -44,44 +40,6 @@ def first(folder) -> RoundRecord:
 @pytest.fixture
 def second(folder) -> RoundRecord:
     return RoundRecord.from_files(files_of(folder, 2))
-
-
-def facts_of_honest(record: RoundRecord) -> LedgerFacts:
-    """What the ledger would say had everybody recorded what the bundle holds."""
-    entries = {}
-    for hospital, part in record.hospitals.items():
-        tree = entry_of(record, part).tree
-        left, right = tree.children
-        recorded = RecordedEntry(left=left, right=right, root=tree.root.hash, lanes=tree.root.lanes)
-        entries[hospital] = EntryFacts(recorded, part.digest)
-    return LedgerFacts(
-        number=record.number,
-        k_min=record.spec.k_min,
-        profile=record.spec.profile.code,
-        spec_hash=record.spec.digest,
-        model_hash=model_digest(record.model_before),
-        model_hash_after=model_digest(record.model_after),
-        beacon=record.beacon,
-        rule=asdict(record.rule),
-        roster_roots={h: roster_of(record, part).root for h, part in record.hospitals.items()},
-        ready={h: ready_digest(record.number, h, part.ready) for h, part in record.hospitals.items()},
-        reveals={
-            h: RevealFacts(said.scores, said.model_score, said.utilities_digest(record.number, h))
-            for h, said in record.validators.items()
-        },
-        entries=entries,
-    )
-
-
-def with_part(record: RoundRecord, hospital: int, **changes) -> RoundRecord:
-    part = replace(record.hospitals[hospital], **changes)
-    return replace(record, hospitals={**record.hospitals, hospital: part})
-
-
-def with_cohort(record: RoundRecord, hospital: int, index: int, **changes) -> RoundRecord:
-    cohorts = list(record.hospitals[hospital].cohorts)
-    cohorts[index] = replace(cohorts[index], **changes)
-    return with_part(record, hospital, cohorts=tuple(cohorts))
 
 
 def test_an_honest_bundle_has_no_findings_with_and_without_a_ledger(first, second):
@@ -128,11 +86,23 @@ def same_index_twice(record: RoundRecord) -> RoundRecord:
 
 
 def hidden_failure(record: RoundRecord) -> RoundRecord:
-    return with_cohort(record, 1, 0, total=None, survivors=(), failure="", rows=10**9)
+    return with_cohort(record, 1, 0, survivors=(), failure="", rows=10**9)
 
 
 def unbounded_sum(record: RoundRecord) -> RoundRecord:
-    return with_cohort(record, 1, 0, total=np.full(record.spec.dim, 1 << 60))
+    return with_release(record, 1, 0, total=np.full(record.spec.dim, 1 << 60))
+
+
+def withheld_sum(record: RoundRecord) -> RoundRecord:
+    return with_part(record, 1, releases=record.hospitals[1].releases[1:])
+
+
+def inflated_weight(record: RoundRecord) -> RoundRecord:
+    return with_release(record, 1, 0, rows=(10**9,))
+
+
+def foreign_keys(record: RoundRecord) -> RoundRecord:
+    return with_part(record, 1, keys=record.hospitals[2].advertisements[0])
 
 
 def device_at_two_hospitals(record: RoundRecord) -> RoundRecord:
@@ -171,7 +141,9 @@ LIES: dict[str, tuple[Callable[[RoundRecord], RoundRecord], str]] = {
     "a survivor that never masked": (survivor_that_never_masked, "cohort"),
     "one cohort counted twice": (same_index_twice, "draw"),
     "a cohort declared failed": (hidden_failure, "cohort"),
-    "a sum beyond all clips": (unbounded_sum, "cohort"),
+    "a sum beyond all clips": (unbounded_sum, "release"),
+    "a sum that is not shown": (withheld_sum, "release"),
+    "a sum over more rows": (inflated_weight, "release"),
     "a device at two hospitals": (device_at_two_hospitals, "draw"),
     "an invented device": (invented_device, "draw"),
     "a roster cut short": (forged_roster, "participation"),
@@ -206,9 +178,15 @@ def test_cohorts_below_the_ledgers_k_min_are_found(first):
     assert any("k_min" in finding.subject for finding in RoundChecker().check(first, facts))
 
 
+def test_a_hospital_cannot_change_its_keys_or_its_noise_seed_within_an_epoch(first):
+    facts = facts_of_honest(first)
+    for changed in (foreign_keys(first), with_part(first, 1, seed_digest=bytes(32))):
+        findings = RoundChecker().check(changed, facts)
+        assert any("commitment to its keys and noise seed" in finding.subject for finding in findings)
+
+
 def test_a_hospitals_digest_covers_its_sums(first):
-    cohort = first.hospitals[1].cohorts[0]
-    negated = with_cohort(first, 1, 0, total=-cohort.total)
+    negated = with_release(first, 1, 0, total=-first.hospitals[1].releases[0].total)
     assert isinstance(negated.hospitals[1], HospitalRecord)
     assert negated.hospitals[1].digest != first.hospitals[1].digest
 

@@ -2,19 +2,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_run import MAX_ROWS, SmallRun, spec_of
+from small_run import MAX_ROWS, SmallRun, decoded, spec_of
 
 from fl_core.carrying import WireBytes, carry
-from fl_core.cohorts import draw_cohorts, ready_digest
+from fl_core.cohorts import CohortTerms, draw_cohorts, ready_digest
 from fl_core.data import Encoder
 from fl_core.errors import DataError, FlError, SpecError, TrainingError
-from fl_core.fixed_point import clip_l2
 from fl_core.secagg import SecAggAbort, SecAggError
 from fl_core.signing import LocalSigner
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.spec import RoundPlan
-from fl_core.tiers import CohortCall, cohort_plan
+from fl_core.tiers import CohortCall, called_cohort
 from fl_core.training import LocalTraining, train_local
+
+TERMS = CohortTerms(4, 3, 64, (16,))  # of the statistics: four columns of four entries
+
+
+def clip_l2(vector, norm):
+    return vector * min(1.0, norm / np.linalg.norm(vector))
 
 
 class Round:
@@ -25,12 +30,13 @@ class Round:
         self.plan = run.cloud.plan()
         self.public = run.public(self.plan)
         self.calls = run.calls(self.plan)
-        self.call, self.members = self.calls[0]
+        self.call, self.members, _ = self.calls[0]
         self.device = run.devices[self.members[0]]
 
     def train(self, *, plan=None, call=None, public=None, device=None):
-        plan, call = plan or self.plan, call or self.call
-        return (device or self.device).train(plan.encode(), call.encode(), public or self.public)
+        plan, call, device = plan or self.plan, call or self.call, device or self.device
+        task = device.accept(plan.encode(), call.encode(), public or self.public)
+        return device.join(task, task.train())
 
 
 @pytest.fixture
@@ -41,14 +47,12 @@ def begun(run):
 def test_a_device_joins_the_cohort_that_it_drew_itself(begun):
     client = begun.train()
     spec = begun.plan.spec
-    drawn = draw_cohorts(begun.public.beacon, 1, 8, cohort_size=spec.cohort_size, k_min=spec.k_min)
-    assert [set(members) for _, members in begun.calls] == [
-        {begun.call.ready[position].address for position in cohort} for cohort in drawn
+    drawn = draw_cohorts(begun.public.beacon, 1, [0] * 8, cohort_size=spec.cohort_size, k_min=spec.k_min)
+    assert [set(called.members) for called in begun.calls] == [
+        {begun.call.ready[position].address for position in cohort.positions} for cohort in drawn
     ]
     assert not client.done
-    expected = cohort_plan(
-        begun.call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=begun.public.subject
-    )
+    expected = called_cohort(begun.call, spec.terms, begun.public.subject).plan
     assert expected.members == tuple(sorted(begun.members))
     assert expected.threshold == spec.threshold(4) == 3
 
@@ -140,6 +144,13 @@ def test_an_edge_cannot_send_a_device_another_spec(begun, change):
         begun.train(plan=other)
 
 
+def test_an_edge_cannot_send_a_device_another_model_of_the_round_before(begun):
+    """The coordinates that devices send depend on it."""
+    before = begun.plan.model + np.float32(1)
+    with pytest.raises(SpecError, match="model of the round before is not the public one"):
+        begun.train(plan=replace(begun.plan, previous=before))
+
+
 def test_an_edge_cannot_send_a_device_the_plan_of_another_round(begun):
     with pytest.raises(SpecError, match="plan of round 2 in round 1"):
         begun.train(plan=replace(begun.plan, number=2))
@@ -154,7 +165,7 @@ def test_malformed_messages_are_refused_as_such(begun):
     plan, call = begun.plan.encode(), begun.call.encode()
     for bad_plan, bad_call in ((plan[:-1], call), (b"", call), (plan, call[:-1]), (plan, b"{}")):
         with pytest.raises(SpecError):
-            begun.device.train(bad_plan, bad_call, begun.public)
+            begun.device.accept(bad_plan, bad_call, begun.public)
 
 
 def test_a_device_masks_one_input_a_round_and_no_second_one(begun):
@@ -165,9 +176,7 @@ def test_a_device_masks_one_input_a_round_and_no_second_one(begun):
     def server(call):
         spec = begun.plan.spec
         edge = begun.run.hospitals[0].edge
-        return edge.aggregator(
-            call, cohort_size=4, k_min=3, bits=spec.bits, dim=spec.dim, subject=begun.public.subject
-        )
+        return edge.aggregator(call, spec.terms, begun.public.subject)
 
     assert len(carry(server(begun.call), clients, {}, WireBytes(), {}).survivors) == 4
     refusals = {}
@@ -186,14 +195,12 @@ def test_a_device_that_has_met_nobody_trains_for_nobody():
     for hospital in run.hospitals:
         hospital.edge.enrol(0, [device.begin_epoch(0) for device in hospital.devices])
     plan = run.cloud.plan()
-    call, members = run.calls(plan)[0]
+    call, members, _ = run.calls(plan)[0]
     device = run.devices[members[0]]
     with pytest.raises(SpecError, match="statistics come first"):
-        device.train(plan.encode(), call.encode(), run.public(plan))
+        device.accept(plan.encode(), call.encode(), run.public(plan))
     with pytest.raises(SpecError, match="no peers yet"):
-        device.sum_statistics(
-            call.encode(), run.schema, run.public(plan), cohort_size=4, k_min=3, max_rows=MAX_ROWS
-        )
+        device.sum_statistics(call.encode(), run.schema, run.public(plan), TERMS, max_rows=MAX_ROWS)
     with pytest.raises(SpecError, match="epoch keys"):
         SmallRun.of().device(1, 0).identity  # noqa: B018 - the property refuses
 
@@ -201,15 +208,17 @@ def test_a_device_that_has_met_nobody_trains_for_nobody():
 def test_the_statistics_cohort_is_checked_like_any_other(run):
     plan = run.cloud.plan()
     public = replace(run.public(plan), spec_hash=None, model_hash=None)
-    call, members = run.calls(plan)[0]
-    device, sizes = run.devices[members[0]], {"cohort_size": 4, "k_min": 3, "max_rows": MAX_ROWS}
-    device.sum_statistics(call.encode(), run.schema, public, **sizes)
+    call, members, _ = run.calls(plan)[0]
+    device = run.devices[members[0]]
+    device.sum_statistics(call.encode(), run.schema, public, TERMS, max_rows=MAX_ROWS)
     for change in ({"beacon": bytes(32)}, {"session": bytes(32)}, {"cohort": 1}, {"hospital": 2}):
         with pytest.raises(SpecError):
-            device.sum_statistics(replace(call, **change).encode(), run.schema, public, **sizes)
+            device.sum_statistics(
+                replace(call, **change).encode(), run.schema, public, TERMS, max_rows=MAX_ROWS
+            )
     narrow = replace(run.schema, numeric=tuple(replace(c, exponent=-3) for c in run.schema.numeric))
     with pytest.raises(DataError, match="beyond its declared magnitude"):
-        device.sum_statistics(call.encode(), narrow, public, **sizes)
+        device.sum_statistics(call.encode(), narrow, public, TERMS, max_rows=MAX_ROWS)
 
 
 def features_of(run, device):
@@ -231,20 +240,20 @@ def test_an_update_is_what_training_changed_weighted_clipped_and_rounded(run):
             device._derived_seed(1, 1),
         )
         weighted = clip_l2(delta * (len(labels) / spec.reference_rows), spec.clip_norm)
-        sent = spec.fixed_point.decode(device.update(plan))
+        sent = decoded(spec, run.update(plan, device))
         assert np.abs(sent - weighted).max() <= 2.0**-spec.fraction_bits
-        assert device.update(plan).tolist() == device.update(plan).tolist()
+        assert run.update(plan, device).tolist() == run.update(plan, device).tolist()
 
 
 def test_rounding_and_shuffling_are_fresh_every_round(run):
     device, plan = run.device(1, 0), run.cloud.plan()
-    assert device.update(plan).tolist() != device.update(replace(plan, number=2)).tolist()
+    assert run.update(plan, device).tolist() != run.update(replace(plan, number=2), device).tolist()
 
 
 def test_a_free_rider_sends_zeros():
     run = SmallRun.ready_to_train(behaviours={(1, 0): Behaviour.FREE_RIDER})
-    assert not run.device(1, 0).update(run.cloud.plan()).any()
-    assert run.device(1, 1).update(run.cloud.plan()).any()
+    assert not run.update(run.cloud.plan(), run.device(1, 0)).any()
+    assert run.update(run.cloud.plan(), run.device(1, 1)).any()
 
 
 def test_a_label_flipper_trains_on_the_other_labels():
@@ -262,18 +271,18 @@ def test_a_label_flipper_trains_on_the_other_labels():
         device._derived_seed(1, 1),
     )
     expected = clip_l2(delta * spec.weight(len(labels), 0), spec.clip_norm)
-    sent = spec.fixed_point.decode(device.update(plan))
+    sent = decoded(spec, flipped.update(plan, device))
     assert np.abs(sent - expected).max() <= 2.0**-spec.fraction_bits
-    against = honest.device(1, 2).update(plan)
-    assert np.dot(sent, spec.fixed_point.decode(against)) < 0
+    against = honest.update(plan, honest.device(1, 2))
+    assert np.dot(sent, decoded(spec, against)) < 0
     assert device.ready.rows == honest.device(1, 2).ready.rows, "it cannot be told by what it declares"
 
 
 def test_declared_rows_weigh_no_more_than_the_class_allows_and_the_clip_no_more_than_that(run):
     device, plan = run.device(1, 0), run.cloud.plan()
-    honest = run.spec.fixed_point.decode(device.update(plan))
+    honest = decoded(run.spec, run.update(plan, device))
     device.declared_rows *= 1000
-    boosted = run.spec.fixed_point.decode(device.update(plan))
+    boosted = decoded(run.spec, run.update(plan, device))
     assert np.linalg.norm(honest) < run.spec.clip_norm
     assert np.isclose(np.linalg.norm(boosted), run.spec.clip_norm, rtol=1e-3)
 
@@ -281,14 +290,14 @@ def test_declared_rows_weigh_no_more_than_the_class_allows_and_the_clip_no_more_
 def test_training_that_diverges_sends_nothing():
     run = SmallRun.ready_to_train(training=LocalTraining(epochs=9, learning_rate=1e30, weight_decay=1e30))
     with pytest.raises(TrainingError):
-        run.device(1, 0).update(run.cloud.plan())
+        run.update(run.cloud.plan(), run.device(1, 0))
 
 
 def test_a_plan_for_other_features_is_refused(run):
     spec = spec_of(run.schema.features + 1)
     plan = RoundPlan(1, spec, np.zeros(spec.dim, np.float32))
     with pytest.raises(FlError):
-        run.device(1, 0).update(plan)
+        run.update(plan, run.device(1, 0))
 
 
 def test_an_epoch_brings_a_fresh_account_and_fresh_keys(run):
@@ -323,6 +332,6 @@ def test_the_seed_of_a_device_decides_its_update():
     plan = one.cloud.plan()
     for hospital, index in one.rows:
         assert (
-            one.device(hospital, index).update(plan).tolist()
-            == two.device(hospital, index).update(plan).tolist()
+            one.update(plan, one.device(hospital, index)).tolist()
+            == two.update(plan, two.device(hospital, index)).tolist()
         )

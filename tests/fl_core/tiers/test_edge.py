@@ -2,20 +2,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_run import DOMAIN, SESSION, SmallRun
+from small_run import DOMAIN, SESSION, SmallRun, edge_of
 
 from fl_core.errors import SpecError
 from fl_core.secagg import SecAggError, masked_input_message
 from fl_core.signing import LocalVerifier
-from fl_core.tiers import Edge, ValidationRows, cohort_plan, mean_update, subject_of
+from fl_core.tiers import ValidationRows, called_cohort, mean_update, subject_of
 from fl_core.valuation import cohort_utilities, model_score
 
 
 def test_an_edge_calls_every_ready_device_to_one_cohort(run):
     plan = run.cloud.plan()
-    called = [address for _, members in run.calls(plan) for address in members]
+    called = [address for called in run.calls(plan) for address in called.members]
     assert sorted(called) == sorted(device.address for device in run.hospitals[0].devices)
-    for number, (call, members) in enumerate(run.calls(plan)):
+    for number, (call, members, _) in enumerate(run.calls(plan)):
         assert (call.cohort, call.attempt, call.session) == (number, 0, SESSION)
         positions = [line.address for line in call.ready]
         assert list(members) == sorted(members, key=positions.index)
@@ -24,23 +24,25 @@ def test_an_edge_calls_every_ready_device_to_one_cohort(run):
 def test_too_few_ready_devices_are_not_called(run):
     ready = run.engine.ready_lists(1)[1]
     edge = run.hospitals[0].edge
-    assert edge.calls(1, ready[:2], run.beacon(1), cohort_size=4, k_min=3) == []
-    assert edge.calls(1, (), run.beacon(1), cohort_size=4, k_min=3) == []
-    assert len(edge.calls(1, ready[:3], run.beacon(1), cohort_size=4, k_min=3)) == 1
+    assert edge.calls(1, ready[:2], run.beacon(1), run.spec.terms) == []
+    assert edge.calls(1, (), run.beacon(1), run.spec.terms) == []
+    assert len(edge.calls(1, ready[:3], run.beacon(1), run.spec.terms)) == 1
 
 
 def test_a_device_that_is_not_enrolled_is_named(run):
     ready = run.engine.ready_lists(1)
     with pytest.raises(SpecError, match=f"not enrolled: {ready[2][0].address.hex()}"):
-        run.hospitals[0].edge.calls(1, (*ready[1], ready[2][0]), run.beacon(1), cohort_size=4, k_min=3)
+        run.hospitals[0].edge.calls(1, (*ready[1], ready[2][0]), run.beacon(1), run.spec.terms)
 
 
 def test_an_edge_without_roster_or_rows_says_what_is_missing():
-    edge = Edge(hospital=3, session=SESSION, verifier=LocalVerifier(), domain=DOMAIN)
+    edge = edge_of(3)
     with pytest.raises(SpecError, match="hospital 3 has enrolled no devices"):
         edge.roster  # noqa: B018 - the property refuses
     with pytest.raises(SpecError, match="hospital 3 holds no validation rows"):
         edge.validation  # noqa: B018 - the property refuses
+    with pytest.raises(SpecError, match="hospital 3 has no keys of its own"):
+        edge.keys  # noqa: B018 - the property refuses
 
 
 def test_an_edge_enrols_no_device_with_a_forged_advertisement():
@@ -55,17 +57,12 @@ def test_an_edge_enrols_no_device_with_a_forged_advertisement():
 
 def test_what_leaves_a_hospital_is_the_sum_and_what_an_auditor_needs_to_check_who_gave_it(run):
     plan, outcome = run.carry_round()
-    calls = {(call.hospital, call.cohort): call for h in (1, 2) for call, _ in run.calls(plan, h)}
+    calls = {(call.hospital, call.cohort): call for h in (1, 2) for call, _, _ in run.calls(plan, h)}
     for cohort in outcome.cohorts:
         spec = plan.spec
-        masked_sum = cohort_plan(
-            calls[cohort.hospital, cohort.cohort],
-            cohort_size=4,
-            k_min=3,
-            bits=spec.bits,
-            dim=spec.dim,
-            subject=subject_of(spec.digest, plan.model_hash),
-        )
+        masked_sum = called_cohort(
+            calls[cohort.hospital, cohort.cohort], spec.terms, subject_of(spec.digest, plan.model_hash)
+        ).plan
         assert cohort.survivors == tuple(sorted(cohort.members))
         assert set(cohort.signatures) == set(cohort.masked_hashes) == set(cohort.survivors)
         for address in cohort.survivors:
@@ -90,7 +87,7 @@ def test_rows_of_a_sum_are_the_survivors_credited_rows(run):
 def test_an_edge_values_means_and_models_on_its_own_rows(run):
     plan, outcome = run.carry_round()
     edge, spec = run.hospitals[0].edge, plan.spec
-    means = [mean_update(spec, cohort) for cohort in outcome.cohorts]
+    means = [mean_update(plan, release, run.beacon(1)) for release in outcome.releases]
     rows = edge.validation
     expected = cohort_utilities(
         spec.model,

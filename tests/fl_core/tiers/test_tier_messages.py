@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fl_core.canonical import sha256
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import SpecError
-from fl_core.tiers import CohortCall, CohortSum
+from fl_core.tiers import CohortCall, CohortReport
 
 COUNT = st.integers(0, 2**32)
 BYTES_32 = st.binary(min_size=32, max_size=32)
@@ -18,6 +18,7 @@ LINE = st.builds(
     st.integers(0, 255),
     st.integers(1, 10**6),
     st.booleans(),
+    st.integers(0, 255),
 )
 CALLS = st.builds(
     CohortCall,
@@ -108,9 +109,9 @@ def test_a_call_nested_too_deeply_is_refused():
 
 
 def test_a_cohort_that_failed_closed_tells_only_that_it_did():
-    failed = CohortSum.failed(CALL, (b"a" * 20, b"b" * 20), "too few")
+    failed = CohortReport.failed(2, 1, (b"a" * 20, b"b" * 20), "too few")
     assert (failed.hospital, failed.cohort, failed.failure) == (2, 1, "too few")
-    assert failed.total is None
+    assert not failed.summed
     assert (failed.survivors, failed.rows) == ((), 0)
     assert not failed.signatures
     assert not failed.masked_hashes

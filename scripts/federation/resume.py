@@ -1,0 +1,103 @@
+"""Going on with a run that was interrupted, be it by SIGKILL, where its last checkpoint was taken.
+
+Without a chain the whole simulated world is set back to that point, so the result is that of a run that was never
+interrupted, bit for bit. On a chain what the ledger recorded since is not undone: a round that was under way is passed
+over, unpaid; see `resume_chain`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from scripts.console.errors import CommandError
+from scripts.federation.offline import OfflineAccounts, offline_run
+from scripts.federation.record import round_folder
+from scripts.federation.run import CHECKPOINTS, Run, RunState
+
+RunMaker = Callable[[RunState, Checkpoint], Run]
+"""Makes the run of a state, as it was made when it began; what the checkpoint holds is restored afterwards."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that can go on.
+
+    Attributes:
+        run: the run; `train` does the rounds that are left.
+        notes: what the user should know, one sentence each.
+    """
+
+    run: Run
+    notes: tuple[str, ...]
+
+
+def resume_run(folder: Path, make: RunMaker, settle: Callable[[Run], list[str]] = lambda _: []) -> Resumed:
+    """Set a run to its last checkpoint.
+
+    Args:
+        folder: the run's folder.
+        make: makes the run.
+        settle: brings the record that all hospitals share to where the next round can begin; what it did, in sentences.
+
+    Raises:
+        CommandError: the run is complete, or was interrupted before its first checkpoint.
+        CheckpointError: no checkpoint can be used, another process works on the run, or its data have changed.
+    """
+    known = RunState.read(folder)
+    if known.status == "complete":
+        with CheckpointStore(folder / CHECKPOINTS) as store:
+            store.clear()
+        raise CommandError(f"run {known.run} is complete: there is nothing to resume")
+    if not (folder / CHECKPOINTS).is_dir():
+        raise CommandError(f"run {known.run} has no checkpoint: start a new one with `fediomt train`")
+    store = CheckpointStore(folder / CHECKPOINTS)
+    try:
+        found = store.latest()
+        state = RunState.from_json(found.checkpoint.state.value("run"))
+        run = make(state, found.checkpoint)
+        run.restore(found.checkpoint, store)
+        notes = [f"a newer checkpoint cannot be used ({reason})" for reason in found.refused]
+        notes += settle(run)
+        notes += _remove_unfinished(run)
+    except BaseException:
+        store.close()
+        raise
+    return Resumed(run, tuple(notes))
+
+
+def resume_offline(folder: Path) -> Resumed:
+    """Set a run without a chain to its last checkpoint.
+
+    Raises:
+        CommandError: the run is complete, or was interrupted before its first checkpoint.
+        CheckpointError: no checkpoint can be used, another process works on the run, or its data have changed.
+    """
+
+    def make(state: RunState, checkpoint: Checkpoint) -> Run:
+        if state.deployment is not None:
+            raise CheckpointError(f"run {state.run} was recorded on a chain: it goes on there only")
+        accounts = OfflineAccounts(checkpoint.state.secret("accounts"))
+        return offline_run(
+            state.settings, state.run, folder, accounts=accounts, rounds_done=checkpoint.rounds_done
+        )
+
+    return resume_run(folder, make)
+
+
+def _remove_unfinished(run: Run) -> list[str]:
+    """Remove bundles of rounds after the last checkpoint: nobody attested them, and their rounds begin anew."""
+    rounds, done = round_folder(run.folder, 0).parent, set(run.state.rounds)
+    if not rounds.is_dir():
+        return []
+    left = sorted(path for path in rounds.iterdir() if not (path.name.isdecimal() and int(path.name) in done))
+    for path in left:
+        shutil.rmtree(path)
+    return [
+        f"the unfinished bundle of round {int(path.name)} was removed"
+        for path in left
+        if path.name.isdecimal()
+    ]

@@ -1,0 +1,165 @@
+"""From what a run asks for to the terms of its updates: clip, noise, coordinates, steps and ring that fit together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fl_core.cohorts import default_threshold
+from fl_core.errors import SpecError
+from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, noise_reach
+from fl_core.secagg import minimum_threshold
+from fl_core.secagg.plan import MAX_BITS, MIN_BITS
+from fl_core.spec import Profile
+from fl_core.updates import CompressionSpec, update_bound
+
+CLIP_WITHOUT_NOISE = 16.0
+CLIP_WITH_NOISE = 0.5
+PLAIN_BITS = 32
+PLAIN_FRACTION_BITS = 20
+PUBLIC_TOP = 0.5
+CORRUPTED = 2
+CORRUPTED_HOSPITALS = 1  # any hospital can take its own part, noise included, off the sum of all
+_STEPS = (
+    16.0  # clip norm over the rounding error of all coordinates: rounding then adds 3% to the sensitivity
+)
+
+
+@dataclass(frozen=True)
+class UpdateTerms:
+    """What is asked for.
+
+    Attributes:
+        profile: what may be seen.
+        hospitals: how many there are.
+        devices: how many there are in all.
+        rounds: rounds that a device may take part in.
+        cohort_size: the aim of the draw.
+        k_min: fewest devices whose sum may be seen.
+        epsilon: target at release; None for no noise.
+        delta: of the same; None for the default.
+        clip_norm: L2 bound of a device's weighted update; None for the default.
+        fraction: share of the coordinates that are sent.
+        bits: ring width; None for as many as are needed.
+    """
+
+    profile: Profile
+    hospitals: int
+    devices: int
+    rounds: int
+    cohort_size: int
+    k_min: int
+    epsilon: float | None
+    delta: float | None
+    clip_norm: float | None
+    fraction: float
+    bits: int | None
+
+
+@dataclass(frozen=True)
+class AgreedUpdates:
+    """The parts of a round's spec that follow; see `RoundSpec`."""
+
+    clip_norm: float
+    bits: int
+    fraction_bits: int
+    min_hospitals: int
+    compression: CompressionSpec | None
+    noise: NoiseSpec | None
+
+
+def agree_on_updates(terms: UpdateTerms, dim: int) -> AgreedUpdates:
+    """Terms of updates of `dim` entries.
+
+    Without noise an update is fixed-point with as many fraction bits as the ring leaves room for, 20 at most. With
+    noise steps are as coarse as the rounding may be beside the clip, and the ring as narrow as clip and noise allow.
+
+    Raises:
+        SpecError: values that cannot work, alone or together.
+    """
+    if terms.bits is not None and not MIN_BITS <= terms.bits <= MAX_BITS:
+        raise SpecError(f"ring of {terms.bits} bits: choose {MIN_BITS}..{MAX_BITS}")
+    compression = None if terms.fraction == 1 else CompressionSpec(terms.fraction, PUBLIC_TOP)
+    min_hospitals = minimum_threshold(terms.hospitals) if terms.profile is Profile.PRIVATE else 1
+    default = CLIP_WITHOUT_NOISE if terms.epsilon is None else CLIP_WITH_NOISE
+    clip_norm = default if terms.clip_norm is None else terms.clip_norm
+    if not (math.isfinite(clip_norm) and clip_norm > 0):
+        raise SpecError(f"clip norm {clip_norm}: choose a positive finite number")
+    if terms.epsilon is None:
+        bits = PLAIN_BITS if terms.bits is None else terms.bits
+        fraction_bits = _fraction_bits(terms, dim, clip_norm, compression, bits)
+        return AgreedUpdates(clip_norm, bits, fraction_bits, min_hospitals, compression, None)
+    length = dim if compression is None else compression.lengths(dim)[0]
+    fraction_bits = max(0, math.ceil(math.log2(_STEPS * math.sqrt(length) / clip_norm)))
+    noise = _noise(terms, dim, clip_norm, compression, fraction_bits, min_hospitals)
+    needed = _bits(terms, dim, clip_norm, compression, fraction_bits, noise)
+    return AgreedUpdates(
+        clip_norm,
+        needed if terms.bits is None else terms.bits,
+        fraction_bits,
+        min_hospitals,
+        compression,
+        noise,
+    )
+
+
+def _noise(
+    terms: UpdateTerms,
+    dim: int,
+    clip_norm: float,
+    compression: CompressionSpec | None,
+    fraction_bits: int,
+    min_hospitals: int,
+) -> NoiseSpec:
+    assert terms.epsilon is not None
+    bound = update_bound(compression, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
+    honest = default_threshold(terms.k_min, terms.k_min) - CORRUPTED
+    corrupted_hospitals = CORRUPTED_HOSPITALS if terms.profile is Profile.PRIVATE else 0
+    return calibrate(
+        profile=terms.profile.value,
+        epsilon=terms.epsilon,
+        delta=default_delta(terms.devices) if terms.delta is None else terms.delta,
+        rounds=terms.rounds,
+        sensitivity=Sensitivity(bound.l1, bound.l2),
+        honest_in_cohort=honest,
+        honest_at_release=honest * max(1, min_hospitals - corrupted_hospitals),
+        hospitals_at_release=min_hospitals,
+        corrupted=CORRUPTED,
+        corrupted_hospitals=corrupted_hospitals,
+        entries=dim if compression is None else compression.lengths(dim)[0],
+    )
+
+
+def _bits(
+    terms: UpdateTerms,
+    dim: int,
+    clip_norm: float,
+    compression: CompressionSpec | None,
+    fraction_bits: int,
+    noise: NoiseSpec | None,
+) -> int:
+    """The narrowest ring that the sum of the largest cohort fits."""
+    members = 2 * terms.cohort_size - 1
+    bound = update_bound(compression, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
+    reach = math.ceil(bound.peak) * members
+    if noise is not None:
+        length = dim if compression is None else compression.lengths(dim)[0]
+        reach += noise_reach(noise.local_variance, entries=length, summands=members)
+    return max(MIN_BITS, reach.bit_length() + 1)
+
+
+def _fraction_bits(
+    terms: UpdateTerms, dim: int, clip_norm: float, compression: CompressionSpec | None, bits: int
+) -> int:
+    """The most fraction bits, up to 20, with which the largest cohort's sum fits the ring.
+
+    Raises:
+        SpecError: not even whole numbers fit.
+    """
+    for fraction_bits in range(PLAIN_FRACTION_BITS, -1, -1):
+        if _bits(terms, dim, clip_norm, compression, fraction_bits, None) <= bits:
+            return fraction_bits
+    raise SpecError(
+        f"a sum of {2 * terms.cohort_size - 1} updates clipped at {clip_norm} does not fit {bits} bits: take more "
+        "bits, a smaller --clip or smaller cohorts"
+    )
