@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
-from benchmarks.accuracy import AccuracyFigures, Comparison
+from benchmarks.tables import FigureTable
 
 
-def benchmarks_page(accuracy: AccuracyFigures) -> str:
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        command: the command that prints the figures again.
+        tables: what it printed.
+        picture: path of a picture beside the page, or None.
+    """
+
+    command: str
+    tables: tuple[FigureTable, ...]
+    picture: str | None = None
+
+
+def benchmarks_page(sections: Sequence[Section]) -> str:
     """`docs/benchmarks.md` as measured on this machine."""
-    return "\n".join(
-        (
-            "# Benchmarks",
-            "",
-            f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}; Python {platform.python_version()}, "
-            f"torch {version('torch')}, numpy {version('numpy')}. Each figure names the command that prints it again; "
-            "`make bench` writes this page.",
-            "",
-            "## Federated against centralised accuracy",
-            "",
-            "`fediomt bench accuracy --seeds "
-            f"{accuracy.seeds}`: wdbc, {accuracy.model} model, 4 hospitals x 16 devices, 10 rounds, Dirichlet "
-            "label skew, every cohort summed securely. Mean test accuracy over seeds; the interval is the 95% interval "
-            "(Student's t) of the mean paired difference. Centralised: the same model trained on all devices' rows in "
-            "one place until the loss settles.",
-            "",
-            "| devices | federated | centralised | difference, 95% interval |",
-            "|---|---|---|---|",
-            _row("all honest", accuracy.honest),
-            _row("two label flippers and a free rider among the 64", accuracy.dishonest),
-            "",
-        )
-    )
-
-
-def _row(which: str, cell: Comparison) -> str:
-    low, high = cell.interval
-    difference = f"{100 * cell.difference:+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return f"| {which} | {cell.federated:.2%} | {cell.centralised:.2%} | {difference} |"
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}; Python {platform.python_version()}, "
+        f"torch {version('torch')}, numpy {version('numpy')}, cryptography {version('cryptography')}. Each figure "
+        "names the command that prints it again; `make bench` writes this page.",
+    ]
+    for section in sections:
+        for table in section.tables:
+            title = table.title[0].upper() + table.title[1:]
+            lines += ["", f"## {title}", "", f"`{section.command}`", "", table.markdown()]
+        if section.picture is not None:
+            lines += ["", f"![{section.tables[-1].title}]({section.picture})"]
+    return "\n".join(lines) + "\n"

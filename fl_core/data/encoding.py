@@ -1,4 +1,4 @@
-"""Rows to features: impute, standardise, clip, one-hot."""
+"""Rows to features: impute, standardise, clip, one-hot, project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Encoder:
 
     A missing number becomes the training mean (0 after standardising) and sets its indicator where the schema
     has one; standardised values are clipped to +-z_max, so no reading explodes; a column without variance
-    encodes to 0; a category that no training row had goes to the slot "another value".
+    encodes to 0; a category that no training row had goes to the slot "another value". Where the schema declares a
+    public projection, it comes last.
 
     Attributes:
         schema: public description of the columns.
@@ -63,7 +64,9 @@ class Encoder:
         parts = [*self._numeric(table.numeric[pick])]
         for j, column in enumerate(self.schema.categorical):
             parts.append(_one_hot(column, table.categorical[pick, j].tolist()))
-        return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32))
+        encoded = np.concatenate(parts, axis=1, dtype=np.float32)
+        projection = self.schema.projection
+        return np.ascontiguousarray(encoded if projection is None else projection.apply(encoded))
 
     def _numeric(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         missing = np.isnan(values)

@@ -1,4 +1,4 @@
-"""Training rows to devices: with label skew (Dirichlet), or group by group."""
+"""Training rows to devices: with label skew (Dirichlet), group by group, or several devices a group."""
 
 from __future__ import annotations
 
@@ -113,15 +113,69 @@ def partition_by_group(
     pools = _hospital_pools(table, parts, counts, math.inf, rng)
     held = []
     for units, count in zip(pools, counts, strict=True):
-        order = rng.permutation(len(units))
-        order = order[np.argsort(-units.sizes[order], kind="stable")]
-        where = np.zeros(len(units), dtype=np.int64)
-        load = np.zeros(count, dtype=np.int64)
-        for unit in order:
-            where[unit] = int(load.argmin())
-            load[where[unit]] += units.sizes[unit]
-        held.append(_gather(units, where, count))
+        held.append(_gather(units, _lightest_first(units, count, rng), count))
     return Federation(tuple(held), parts.validation, parts.test, parts.hospital_names)
+
+
+def partition_within_groups(
+    table: Table, parts: Split, *, devices: int | Sequence[int], rng: np.random.Generator
+) -> Federation:
+    """Deal the rows of each group evenly over devices of its own: one subject's recordings, many small devices.
+
+    No device has rows of two groups, and no group is at two hospitals. Where no sites are named, groups go to
+    hospitals so that those hold about equally many rows. A hospital's devices are shared among its groups in
+    proportion to their rows.
+
+    Raises:
+        DataError: no groups are known, fewer groups than hospitals, or a hospital with fewer devices than groups, or
+            more devices than rows.
+    """
+    if table.groups is None:
+        raise DataError(f"{table.name}: no group column is known; name one, or use a Dirichlet partition")
+    counts = _device_counts(devices, parts.hospitals)
+    if parts.by_site:
+        pools = [units_of(table, rows) for rows in parts.train]
+    else:
+        units = units_of(table, np.sort(np.concatenate(parts.train)))
+        where = _lightest_first(units, parts.hospitals, rng)
+        pools = [_subset(units, np.flatnonzero(where == h)) for h in range(parts.hospitals)]
+    held = []
+    for units, count, name in zip(pools, counts, parts.hospital_names, strict=True):
+        if not 1 <= len(units) <= count <= int(units.sizes.sum()):
+            raise DataError(
+                f"{table.name}: {count} devices at {name} for {len(units)} groups with {int(units.sizes.sum())} "
+                "training rows: each group needs a device and each device a row"
+            )
+        shares = _apportion(units.sizes, count)
+        held.append(
+            tuple(
+                np.sort(part)
+                for rows, share in zip(units.rows, shares, strict=True)
+                for part in np.array_split(rng.permutation(rows), share)
+            )
+        )
+    return Federation(tuple(held), parts.validation, parts.test, parts.hospital_names)
+
+
+def _lightest_first(units: Units, bins: int, rng: np.random.Generator) -> IntArray:
+    """Units by falling size (ties at random), each to the bin with fewest rows."""
+    order = rng.permutation(len(units))
+    order = order[np.argsort(-units.sizes[order], kind="stable")]
+    where = np.zeros(len(units), dtype=np.int64)
+    load = np.zeros(bins, dtype=np.int64)
+    for unit in order:
+        where[unit] = int(load.argmin())
+        load[where[unit]] += units.sizes[unit]
+    return where
+
+
+def _apportion(sizes: IntArray, seats: int) -> IntArray:
+    """Seats in proportion to sizes, at least one and at most `size` each: the next goes to whom it leaves with most."""
+    shares = np.ones(len(sizes), dtype=np.int64)
+    for _ in range(seats - len(sizes)):
+        each = np.where(shares < sizes, sizes / shares, 0.0)
+        shares[int(each.argmax())] += 1
+    return shares
 
 
 def _device_counts(devices: int | Sequence[int], hospitals: int) -> list[int]:

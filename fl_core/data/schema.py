@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fl_core.data.projection import Projection
 from fl_core.data.tables import FloatArray, IntArray, Table
 from fl_core.errors import DataError, SpecError
 
@@ -47,11 +48,31 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class Schema:
-    """Public description of the columns and classes; part of what a round's specification fixes."""
+    """Public description of the columns and classes; part of what a round's specification fixes.
+
+    Attributes:
+        numeric: the numeric columns.
+        categorical: the categorical columns.
+        class_names: the classes.
+        projection: public linear projection of the encoded columns, or None where they are the features themselves.
+    """
 
     numeric: tuple[NumericColumn, ...]
     categorical: tuple[CategoricalColumn, ...]
     class_names: tuple[str, ...]
+    projection: Projection | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the projection is one of these columns.
+
+        Raises:
+            SpecError: it takes another number of features.
+        """
+        if self.projection is not None and self.projection.inputs != self.encoded_columns:
+            raise SpecError(
+                f"schema: its columns encode to {self.encoded_columns} values, its projection takes "
+                f"{self.projection.inputs}"
+            )
 
     @property
     def classes(self) -> int:
@@ -60,7 +81,9 @@ class Schema:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the encoded features, in order."""
+        """Names of the features, in order."""
+        if self.projection is not None:
+            return tuple(f"direction {k + 1}" for k in range(self.projection.outputs))
         names = [column.name for column in self.numeric]
         names += [f"{column.name} is missing" for column in self.numeric if column.has_missing]
         for column in self.categorical:
@@ -72,14 +95,21 @@ class Schema:
 
     @property
     def features(self) -> int:
-        """Number d of encoded features."""
+        """Number d of features."""
+        return self.encoded_columns if self.projection is None else self.projection.outputs
+
+    @property
+    def encoded_columns(self) -> int:
+        """Number of values that the columns of a row encode to."""
         indicators = sum(column.has_missing for column in self.numeric)
         slots = sum(len(column.categories) + 1 + column.has_missing for column in self.categorical)
         return len(self.numeric) + indicators + slots
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object (no floats) from which `from_json` restores the schema."""
+        projected = {} if self.projection is None else {"projection": self.projection.to_json()}
         return {
+            **projected,
             "numeric": [
                 {"name": c.name, "exponent": c.exponent, "has_missing": c.has_missing} for c in self.numeric
             ],
@@ -110,6 +140,7 @@ class Schema:
                     for c in value["categorical"]
                 ),
                 class_names=tuple(str(x) for x in value["class_names"]),
+                projection=Projection.from_json(value["projection"]) if "projection" in value else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SpecError(f"not a schema: {error!r}; write it with Schema.to_json") from error
@@ -128,6 +159,16 @@ class Statistics:
     count: IntArray
     mean: FloatArray
     std: FloatArray
+
+    @classmethod
+    def unscaled(cls, schema: Schema) -> Statistics:
+        """Mean 0 and deviation 1: for columns that come normalised, so that no sum over devices is needed."""
+        width = len(schema.numeric)
+        return cls(
+            count=np.zeros(width, dtype=np.int64),
+            mean=np.zeros(width),
+            std=np.ones(width),
+        )
 
     @property
     def variance(self) -> FloatArray:

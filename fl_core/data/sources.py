@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fl_core.data.har import load_har
 from fl_core.data.tables import Table
 from fl_core.errors import DataError
 
@@ -14,7 +15,7 @@ def load(name: str) -> Table:
     """A data set by its name (see `known_data`).
 
     Raises:
-        DataError: no data set of that name.
+        DataError: no data set of that name, or its files are not there.
     """
     loader = _LOADERS.get(name)
     if loader is None:
@@ -46,4 +47,4 @@ def _wdbc() -> Table:
     )
 
 
-_LOADERS: dict[str, Callable[[], Table]] = {"wdbc": _wdbc}
+_LOADERS: dict[str, Callable[[], Table]] = {"har": load_har, "wdbc": _wdbc}

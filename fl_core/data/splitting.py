@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -98,6 +98,10 @@ def split(
     allow, and keeps at least one group for training. Where the table names sites, each site is a hospital and
     gives its own rows; else validation rows are dealt evenly to the hospitals.
 
+    Where the table holds rows out for testing, those alone are shared between test and validation, group by group in
+    the proportion of the fractions, and all others are for training. The rows of a validating group are dealt to all
+    hospitals: nobody trains on them.
+
     Args:
         table: the data.
         hospitals: number of hospitals, 1..64; with sites, the number of sites.
@@ -107,7 +111,7 @@ def split(
 
     Raises:
         DataError: fractions or numbers that leave a part empty, another number of sites, a group at two
-            sites.
+            sites, sites together with rows held out.
     """
     if not 1 <= hospitals <= MAX_HOSPITALS:
         raise DataError(f"{hospitals} hospitals: choose 1 to {MAX_HOSPITALS}")
@@ -117,6 +121,10 @@ def split(
         raise DataError(
             f"test {test_fraction} and validation {validation_fraction}: "
             "both must be above 0 and leave something to train on"
+        )
+    if table.held_out is not None:
+        return _split_held_out(
+            table, hospitals, validation_fraction / (test_fraction + validation_fraction), rng
         )
     if table.sites is None:
         pools = [units_of(table, np.arange(len(table), dtype=np.int64))]
@@ -134,13 +142,44 @@ def split(
         validation += [units.gather(part) for part in _deal(units, at_validation, shares, rng)]
         train.append(units.gather(at_train))
     result = Split(np.sort(np.concatenate(test)), tuple(validation), tuple(train), names)
-    what = "rows" if table.groups is None else "groups"
-    if min(len(part) for part in (result.test, *validation, *train)) == 0:
-        raise DataError(
-            f"{table.name}: {sum(map(len, pools))} {what} are too few for test, training and validation "
-            f"at {hospitals} hospitals; use fewer hospitals or other fractions"
-        )
+    _require_rows(table, result, sum(map(len, pools)))
     return result
+
+
+def _split_held_out(table: Table, hospitals: int, share: float, rng: np.random.Generator) -> Split:
+    """`share` of what is held out validates, drawn by whole groups; the rest is for test."""
+    assert table.held_out is not None
+    if table.sites is not None:
+        raise DataError(
+            f"{table.name}: rows held out for testing and hospitals named by site do not go together"
+        )
+    units = units_of(table, np.flatnonzero(table.held_out))
+    alike = replace(units, labels=np.zeros(len(units), dtype=np.int64))  # whole groups have no class
+    at_validation, at_test = _take(alike, np.arange(len(units), dtype=np.int64), share, rng)
+    rows = units.gather(at_validation)
+    single = Units(
+        tuple(rows[i : i + 1] for i in range(len(rows))),
+        table.labels[rows],
+        np.ones(len(rows), dtype=np.int64),
+    )
+    dealt = _deal(single, np.arange(len(rows), dtype=np.int64), hospitals, rng)
+    result = Split(
+        units.gather(at_test),
+        tuple(single.gather(part) for part in dealt),
+        (np.flatnonzero(~table.held_out),),
+        tuple(f"hospital {h + 1}" for h in range(hospitals)),
+    )
+    _require_rows(table, result, len(units))
+    return result
+
+
+def _require_rows(table: Table, parts: Split, units: int) -> None:
+    if min(len(part) for part in (parts.test, *parts.validation, *parts.train)) == 0:
+        what = "rows" if table.groups is None else "groups"
+        raise DataError(
+            f"{table.name}: {units} {what} are too few for test, training and validation "
+            f"at {parts.hospitals} hospitals; use fewer hospitals or other fractions"
+        )
 
 
 def _site_pools(table: Table, hospitals: int) -> list[Units]:

@@ -12,6 +12,7 @@ from fl_core.errors import DataError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 ObjectArray = NDArray[np.object_]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Table:
         group_names: names of the groups, empty without groups.
         sites: int64 (n,), codes into `site_names` (the hospital that holds the row), or None.
         site_names: names of the sites, empty without sites.
+        held_out: bool (n,), rows of the groups that the source sets apart for testing, or None where it names none.
         notes: what the loader dropped or changed, one sentence each.
     """
 
@@ -46,6 +48,7 @@ class Table:
     group_names: tuple[str, ...] = ()
     sites: IntArray | None = None
     site_names: tuple[str, ...] = ()
+    held_out: BoolArray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,12 +76,24 @@ class Table:
                 if len(codes) != n:
                     raise DataError(f"{self.name}: {len(codes)} {what} for {n} rows")
                 _check_codes(self.name, what, codes, len(names))
-        for array in (self.numeric, self.categorical, self.labels, self.groups, self.sites):
+        self._check_held_out()
+        for array in (self.numeric, self.categorical, self.labels, self.groups, self.sites, self.held_out):
             if array is not None:
                 array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def _check_held_out(self) -> None:
+        if self.held_out is None:
+            return
+        if self.held_out.shape != (len(self),) or self.held_out.all() or not self.held_out.any():
+            raise DataError(f"{self.name}: some rows are held out for testing, not none and not all")
+        if self.groups is not None:
+            inside, outside = self.groups[self.held_out], self.groups[~self.held_out]
+            both = np.intersect1d(inside, outside)
+            if len(both):
+                raise DataError(f"{self.name}: group {self.group_names[both[0]]!r} is held out in part only")
 
     @property
     def columns(self) -> tuple[str, ...]:

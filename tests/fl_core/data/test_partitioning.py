@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fl_core.data import Federation, Table, load, partition_by_group, partition_dirichlet, split
+from fl_core.data import (
+    Federation,
+    Table,
+    load,
+    partition_by_group,
+    partition_dirichlet,
+    partition_within_groups,
+    split,
+)
 from fl_core.errors import DataError
 
 
@@ -167,3 +175,33 @@ def test_a_federation_that_shares_a_row_is_refused():
         Federation(((one,),), (two,), np.array([5]), ("h",))
     with pytest.raises(DataError, match="without rows"):
         Federation(((one,),), (np.array([], dtype=np.int64),), np.array([5]), ("h",))
+
+
+@pytest.mark.parametrize("sites", [0, 3])
+def test_devices_within_groups_hold_one_group_and_hospitals_whole_groups(sites):
+    table = grouped_table(30, 21, sites)
+    rng = np.random.default_rng(0)
+    parts = split(table, hospitals=3, rng=rng)
+    federation = partition_within_groups(table, parts, devices=[20, 24, 30], rng=rng)
+    assert [len(hospital) for hospital in federation.devices] == [20, 24, 30]
+    assert np.array_equal(federation.training_rows, np.sort(np.concatenate(parts.train)))
+    for hospital in federation.devices:
+        assert all(len(set(table.groups[rows])) == 1 for rows in hospital)
+        held = [len(rows) for rows in hospital]
+        assert max(held) <= 2 * min(held)
+    homes = [set(table.groups[np.concatenate(hospital)].tolist()) for hospital in federation.devices]
+    assert sum(map(len, homes)) == len(set().union(*homes))
+
+
+def test_devices_within_groups_need_groups_and_enough_of_both():
+    rng = np.random.default_rng(0)
+    table = load("wdbc")
+    with pytest.raises(DataError, match="no group column is known"):
+        partition_within_groups(table, split(table, hospitals=2, rng=rng), devices=4, rng=rng)
+    table = grouped_table(20, 5)
+    parts = split(table, hospitals=2, rng=rng)
+    for devices in (2, 60):
+        with pytest.raises(
+            DataError, match=f"{devices} devices at hospital 1 for .* each group needs a device"
+        ):
+            partition_within_groups(table, parts, devices=devices, rng=rng)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,3 +118,38 @@ def test_sites_that_do_not_fit_are_refused():
         split(table, hospitals=3, rng=np.random.default_rng(0))
     with pytest.raises(DataError, match="group 'p0' has rows at two sites"):
         split(table, hospitals=2, rng=np.random.default_rng(0))
+
+
+def held_out_table(groups, held, rows_each=12):
+    owners = np.repeat(np.arange(groups), rows_each)
+    table = table_of(np.arange(len(owners)) % 3, owners.tolist())
+    return replace(table, held_out=np.isin(owners, held))
+
+
+def test_only_what_is_held_out_is_tested_and_validated_on():
+    held = [1, 4, 5, 7, 8, 9]
+    table = held_out_table(12, held)
+    result = split(
+        table, hospitals=5, rng=np.random.default_rng(0), test_fraction=0.2, validation_fraction=0.1
+    )
+    validating, testing = (
+        set(table.groups[rows].tolist()) for rows in (np.concatenate(result.validation), result.test)
+    )
+    assert len(validating) == 2
+    assert len(testing) == 4
+    assert validating | testing == set(held)
+    assert np.array_equal(result.train[0], np.flatnonzero(~table.held_out))
+    assert sorted(map(len, result.validation)) == [4, 5, 5, 5, 5]
+
+
+def test_held_out_rows_must_be_whole_groups_and_no_sites():
+    table = held_out_table(4, [1, 2])
+    with pytest.raises(DataError, match="group 'p0' is held out in part only"):
+        replace(table, held_out=np.arange(len(table)) < 5)
+    with pytest.raises(DataError, match="not none and not all"):
+        replace(table, held_out=np.ones(len(table), dtype=np.bool_))
+    sited = replace(table, sites=table.groups % 2, site_names=("a", "b"))
+    with pytest.raises(DataError, match="do not go together"):
+        split(sited, hospitals=2, rng=np.random.default_rng(0))
+    with pytest.raises(DataError, match="1 groups are too few"):
+        split(held_out_table(4, [1]), hospitals=2, rng=np.random.default_rng(0))

@@ -31,9 +31,9 @@ def test_wdbc_has_its_published_shape():
 
 
 def test_unknown_data_lists_what_is_known():
-    with pytest.raises(DataError, match="unknown data 'iris'; known: wdbc"):
+    with pytest.raises(DataError, match="unknown data 'iris'; known: har, wdbc"):
         load("iris")
-    assert known_data() == ("wdbc",)
+    assert known_data() == ("har", "wdbc")
 
 
 def test_a_table_cannot_be_written_to():

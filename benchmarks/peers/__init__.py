@@ -1,0 +1,1 @@
+"""Other people's implementations, each in a virtual environment of its own, measured doing our work."""
