@@ -22,7 +22,7 @@ demo: $(READY) ## the whole story: hospitals train, the chain records, tokens ar
 	@$(BIN)/fediomt demo $(ARGS)
 
 test: $(READY) ## every test (under ten minutes on two cores)
-	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile $(ARGS)
 
 test-slow: $(READY) ## the tests that `make test` leaves out: attacks, 10^5 schedules (about an hour)
 	@$(BIN)/python -m pytest -m slow $(ARGS)

@@ -8,7 +8,8 @@ from benchmarks.accuracy import measure_accuracy
 from benchmarks.bytes import measure_bytes
 from benchmarks.page import Section
 from benchmarks.secagg import SecAggFigures, measure_secagg
-from benchmarks.tables import accuracy_table, bytes_table, engine_table, secagg_table
+from benchmarks.tables import accuracy_table, bytes_table, engine_table, secagg_table, tradeoff_table
+from benchmarks.tradeoff import measure_tradeoff
 from benchmarks.training_engine import measure_engine
 from fl_core.errors import SpecError
 
@@ -42,6 +43,8 @@ def measure_suite(*, seeds: int, quick: bool, say: Say) -> list[Section]:
     sections.append(Section("fediomt bench engine --epochs E [--record-privacy]", (engine_table(engine),)))
     figures = measure_bytes(("lite",) if quick else ("lite", "mlp"), progress=say)
     sections.append(Section("fediomt bench bytes", (bytes_table(figures),)))
+    say("utility against privacy")
+    sections.append(Section("fediomt bench tradeoff", (tradeoff_table(measure_tradeoff(quick=quick)),)))
     return sections
 
 

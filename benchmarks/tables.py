@@ -9,6 +9,8 @@ from benchmarks.accuracy import AccuracyFigures, Comparison
 from benchmarks.bytes import ByteFigures, MethodFigures
 from benchmarks.peers.flower_secagg import FlowerFigures
 from benchmarks.secagg import SecAggFigures
+from benchmarks.tradeoff import TradeoffFigures
+from benchmarks.tradeoff_plot import tradeoff_rows
 from benchmarks.training_engine import EngineFigures
 
 
@@ -47,9 +49,9 @@ def accuracy_table(figures: AccuracyFigures) -> FigureTable:
             _accuracy_row("two label flippers and a free rider among the 64", figures.dishonest),
         ),
         notes=(
-            "4 hospitals x 16 devices, 10 rounds, Dirichlet label skew, every cohort summed securely. The interval is "
-            "the 95% interval (Student's t) of the mean paired difference. Centralised: the same model trained on all "
-            "devices' rows in one place until the loss settles.",
+            "4 hospitals x 16 devices, 10 rounds, Dirichlet label skew, every cohort summed securely, no noise. The "
+            "interval is the 95% interval (Student's t) of the mean paired difference. Centralised: the "
+            "same model trained on all devices' rows in one place until the loss settles.",
         ),
     )
 
@@ -159,6 +161,31 @@ def engine_table(figures: Sequence[EngineFigures]) -> FigureTable:
             "there already; with privacy also as many normal samples from torch's generator. Loop: our own "
             "hand-written gradient, device by device; with privacy one Opacus module reused. Module loop: torch "
             "module, loss and optimiser; with privacy an Opacus module a device.",
+        ),
+    )
+
+
+def tradeoff_table(figures: TradeoffFigures) -> FigureTable:
+    """Accuracy and detection by profile, epsilon and number of devices."""
+    centralised = ", ".join(f"{b.data} {b.model} {100 * b.centralised:.1f}" for b in figures.baselines)
+    return FigureTable(
+        title="accuracy and detection against epsilon",
+        columns=(
+            "data",
+            "model",
+            "devices",
+            "profile",
+            "epsilon",
+            "accuracy",
+            "against centralised",
+            "flipper AUC",
+            "its bound",
+        ),
+        rows=tuple(tradeoff_rows(figures)),
+        notes=(
+            f"Means over {figures.seeds} seeds, {figures.rounds} rounds, delta {figures.delta:g}; "
+            f"{figures.flippers:.0%} label flippers behind the AUC. Centralised, %: {centralised}. "
+            + " ".join(figures.notes),
         ),
     )
 

@@ -15,7 +15,16 @@ from benchmarks.page import benchmarks_page
 from benchmarks.peers.flower_secagg import FlowerFigures, ensure_peer_env, measure_flower
 from benchmarks.secagg import SecAggFigures, measure_secagg
 from benchmarks.suite import measure_suite
-from benchmarks.tables import FigureTable, accuracy_table, bytes_table, engine_table, secagg_table
+from benchmarks.tables import (
+    FigureTable,
+    accuracy_table,
+    bytes_table,
+    engine_table,
+    secagg_table,
+    tradeoff_table,
+)
+from benchmarks.tradeoff import measure_tradeoff
+from benchmarks.tradeoff_plot import plot_tradeoff
 from benchmarks.training_engine import measure_engine
 from fl_core.bundle import write_atomic
 from scripts.console.errors import CommandError
@@ -119,6 +128,23 @@ def sent_bytes(
     _show(as_json, figures.to_json(), bytes_table(figures))
 
 
+@app.command()
+def tradeoff(
+    quick: Annotated[bool, typer.Option("--quick", help="A corner of the grid, one seed.")] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds, each with its own subjects and noise.", min=1)] = 3,
+    plot: Annotated[Path | None, typer.Option(help="Draw har's lite model into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy and flipper detection by profile, epsilon and number of devices, on har and wdbc."""
+    with _status(as_json) as say:
+        figures = measure_tradeoff(
+            quick=quick, seeds=seeds, progress=lambda done, of: say(f"{done} of {of} federations")
+        )
+    if plot is not None:
+        plot_tradeoff(plot, figures)
+    _show(as_json, figures.to_json(), tradeoff_table(figures))
+
+
 @app.command("all")
 def everything(
     seeds: Annotated[int, typer.Option(help="Seeds of the accuracy benchmark.", min=2)] = 20,
@@ -142,7 +168,7 @@ def _show(as_json: bool, value: dict[str, Any], table: FigureTable) -> None:
     if as_json:
         print_json(value)
         return
-    if len(table.columns) <= _MAX_COLUMNS:
+    if len(table.columns) <= _MAX_COLUMNS or len(table.rows) > _MAX_COLUMNS:
         print_table(table.title, table.columns, table.rows)
     else:  # wider than a screen: a line a figure
         lines = [(name, *values) for name, *values in zip(table.columns, *table.rows, strict=True)]

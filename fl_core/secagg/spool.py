@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fl_core.secagg.errors import SecAggError
 
+
 class Spool(Protocol):
     """Keeps the blocks of unfinished inputs, by the index of who sent them."""
 
