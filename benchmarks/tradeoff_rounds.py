@@ -16,14 +16,23 @@ from fl_core.batched import train_batch
 from fl_core.canonical import digest_json
 from fl_core.cohorts import beacon_of_run, draw_cohorts
 from fl_core.models import Float32Array
-from fl_core.privacy import NoiseSource, NoiseSpec, Sensitivity, calibrate, global_noise, sample_skellam
+from fl_core.privacy import (
+    NoiseSource,
+    NoiseSpec,
+    Sensitivity,
+    calibrate,
+    fewest_survivors,
+    global_noise,
+    sample_skellam,
+)
 from fl_core.public_start import start_from_root
+from fl_core.round_plan import RoundPlan
 from fl_core.simulation.behaviours import Behaviour, labels_as_used
-from fl_core.spec import Profile, RoundPlan, RoundSpec
+from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers.cloud import mean_update
 from fl_core.tiers.release import Release
 from fl_core.training import evaluate
-from fl_core.updates import UpdateCodec, update_bound
+from fl_core.updates import update_bound
 from fl_core.updates.ring import Ring
 from fl_core.valuation import cohort_utilities
 from incentives import (
@@ -133,7 +142,13 @@ def noised_spec(
     if math.isinf(epsilon):
         return silent
     bound = update_bound(None, dim=silent.dim, clip_norm=recipe.clip_norm, fraction_bits=fraction_bits)
-    honest = silent.threshold(layout.k_min) - CORRUPTED
+    corrupted_hospitals = CORRUPTED_HOSPITALS if private else 0
+    survivors = fewest_survivors(
+        silent.threshold(layout.k_min),
+        min_hospitals=silent.min_hospitals,
+        corrupted=CORRUPTED,
+        corrupted_hospitals=corrupted_hospitals,
+    )
     return spec_with(
         calibrate(
             profile=profile.value,
@@ -141,11 +156,11 @@ def noised_spec(
             delta=delta,
             rounds=rounds,
             sensitivity=Sensitivity(bound.l1, bound.l2),
-            honest_in_cohort=honest,
-            honest_at_release=honest * (layout.min_hospitals - CORRUPTED_HOSPITALS if private else 1),
-            hospitals_at_release=layout.min_hospitals if private else 1,
+            honest_in_cohort=survivors.honest_in_cohort,
+            honest_at_release=survivors.honest_at_release,
+            hospitals_at_release=silent.min_hospitals,
             corrupted=CORRUPTED,
-            corrupted_hospitals=CORRUPTED_HOSPITALS if private else 0,
+            corrupted_hospitals=corrupted_hospitals,
             entries=silent.dim,
         )
     )
@@ -220,18 +235,10 @@ def cohort_sums(
 ) -> tuple[dict[CohortKey, Int64Array], dict[CohortKey, IntArray]]:
     """What secure aggregation gives the edges: sums of weighted, clipped, noised updates, and who is in them."""
     local = 0.0 if spec.noise is None else spec.noise.local_variance
-    codec = UpdateCodec.of_link_class(
-        spec.compression,
-        dim=spec.dim,
-        clip_norm=spec.clip_norm,
-        bits=spec.bits,
-        fraction_bits=spec.fraction_bits,
-        noise_variance=local,
-    )
     source = NoiseSource.from_seed(_seed_of("devices", who.seed, number))
     noise = sample_skellam(local, deltas.size, source).reshape(deltas.shape) if local else None
     weights = np.array([spec.weight(int(size), 0) for size in who.sizes])
-    ring = codec.encode_batch(deltas, None, weights, [who.rounding] * len(deltas), noise).ring
+    ring = spec.codec(None, 0).encode_batch(deltas, None, weights, [who.rounding] * len(deltas), noise).ring
     totals, members = {}, {}
     for hospital in range(int(who.home.max()) + 1):
         own = np.flatnonzero(who.home == hospital)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fl_core.canonical import canonical_json, parse_json, sha256
+from fl_core.durable import reason, sync_folder
 from fl_core.errors import BundleError, SpecError
 
 MANIFEST = "manifest.json"
@@ -64,14 +65,14 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> bytes:
             for name, data in {**files, MANIFEST: manifest}.items():
                 _write_synced(staging / name, data)
             staging.chmod(0o755)
-            _sync_folder(staging)
+            sync_folder(staging)
             staging.rename(folder)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
             _sweep(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        raise BundleError(f"cannot write bundle {folder}: {_reason(error)}") from error
+        raise BundleError(f"cannot write bundle {folder}: {reason(error)}") from error
     return digest
 
 
@@ -86,7 +87,7 @@ def read_bundle(folder: Path, digest: bytes | None = None) -> dict[str, bytes]:
         manifest = path.read_bytes()
         present = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        raise BundleError(f"no bundle at {folder}: {_reason(error)}") from error
+        raise BundleError(f"no bundle at {folder}: {reason(error)}") from error
     if digest is not None and sha256(manifest) != digest:
         raise BundleError(f"{path} has digest {sha256(manifest).hex()}, expected {digest.hex()}")
     entries = _read_manifest(path, manifest)
@@ -108,11 +109,11 @@ def write_atomic(path: Path, data: bytes) -> None:
         try:
             _write_synced(staging, data)
             staging.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             staging.unlink(missing_ok=True)
     except OSError as error:
-        raise BundleError(f"cannot write {path}: {_reason(error)}") from error
+        raise BundleError(f"cannot write {path}: {reason(error)}") from error
 
 
 def _is_file_name(name: str) -> bool:
@@ -140,7 +141,7 @@ def _read_checked(path: Path, expected: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BundleError(f"{path}: {_reason(error)}") from error
+        raise BundleError(f"{path}: {reason(error)}") from error
     if sha256(data).hex() != expected:
         raise BundleError(f"{path} was altered: digest {sha256(data).hex()}, manifest {expected}")
     return data
@@ -159,15 +160,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -13,9 +13,10 @@ from fl_core.cohorts import CohortTerms, ReadyDevice, ready_digest
 from fl_core.data import Schema
 from fl_core.errors import FlError, SpecError
 from fl_core.privacy import PrivacyBudgetError
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import Advertisement, SecAggAbort, SecAggClient
 from fl_core.simulation.faults import Death, Faults
-from fl_core.spec import Profile, RoundPlan, RoundSpec
+from fl_core.spec import Profile, RoundSpec
 from fl_core.statistics import Statistics, decode_statistics, statistics_length
 from fl_core.tiers import (
     JOINT_HOSPITAL,

@@ -18,7 +18,7 @@ from chain.deploy import TOKEN, DeployConfig
 from chain.node import AnvilNode
 from incentives import DEFAULT_RULE
 from scripts.console.notes import privacy_note
-from scripts.console.options import RUNS, Json, Runs
+from scripts.console.options import RUNS, Epsilon, Json, Profile, Runs
 from scripts.console.output import console, print_json, tokens
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
@@ -55,13 +55,8 @@ def demo(
     rounds: Annotated[int, typer.Option(help="Rounds.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of data split, training and simulated faults.")] = 7,
     dropout: Annotated[float, typer.Option(help="Probability that a device fails in a round.")] = 0.03,
-    profile: Annotated[
-        str, typer.Option(help="What may be seen and scored: accountable, hospital or private.")
-    ] = RunSettings.profile,
-    epsilon: Annotated[
-        float,
-        typer.Option(help="Differential privacy of a device's data, over all rounds; inf for no noise."),
-    ] = DEFAULT_EPSILON,
+    profile: Profile = RunSettings.profile,
+    epsilon: Epsilon = DEFAULT_EPSILON,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:

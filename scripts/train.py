@@ -22,10 +22,12 @@ from scripts.console.options import (
     HOME,
     RUNS,
     ChainId,
+    Epsilon,
     Home,
     Json,
     Keystore,
     PasswordFile,
+    Profile,
     Runs,
     Url,
 )
@@ -70,13 +72,8 @@ def train(
     ] = RunSettings.alpha,
     cohort_size: Annotated[int, typer.Option(help="Devices summed together.")] = RunSettings.cohort_size,
     k_min: Annotated[int, typer.Option(help="Fewest devices whose sum may be seen.")] = RunSettings.k_min,
-    profile: Annotated[
-        str, typer.Option(help="What may be seen and scored: accountable, hospital or private.")
-    ] = RunSettings.profile,
-    epsilon: Annotated[
-        float,
-        typer.Option(help="Differential privacy of a device's data, over all rounds; inf for no noise."),
-    ] = DEFAULT_EPSILON,
+    profile: Profile = RunSettings.profile,
+    epsilon: Epsilon = DEFAULT_EPSILON,
     delta: Annotated[
         float | None, typer.Option(help="Of the same.", show_default="min(1e-5, 1 / devices^2)")
     ] = None,

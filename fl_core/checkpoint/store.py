@@ -16,6 +16,7 @@ from types import TracebackType
 
 from fl_core.checkpoint.errors import CheckpointError
 from fl_core.checkpoint.image import Checkpoint, decode, encode
+from fl_core.durable import reason, sync_folder
 
 KEPT = 2
 _NAME = re.compile(r"(\d{8})\.checkpoint\Z")
@@ -51,7 +52,7 @@ class CheckpointStore:
             folder.chmod(0o700)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise CheckpointError(f"checkpoints cannot be kept in {folder}: {_reason(error)}") from error
+            raise CheckpointError(f"checkpoints cannot be kept in {folder}: {reason(error)}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -86,14 +87,14 @@ class CheckpointStore:
                 self._sweep()
                 _write_synced(staging, pieces)
                 staging.rename(path)
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             finally:
                 staging.unlink(missing_ok=True)
             for number in sorted(entries)[: 1 - KEPT]:
                 entries[number].unlink()
         except OSError as error:
             raise CheckpointError(
-                f"checkpoint {path} cannot be written: {_reason(error)}; the one before it stays"
+                f"checkpoint {path} cannot be written: {reason(error)}; the one before it stays"
             ) from error
         return sum(map(len, pieces))
 
@@ -110,7 +111,7 @@ class CheckpointStore:
             except CheckpointError as error:
                 refused.append(f"{path}: {error}")
             except OSError as error:
-                refused.append(f"{path}: {_reason(error)}")
+                refused.append(f"{path}: {reason(error)}")
         if refused:
             raise CheckpointError(f"no checkpoint can be used: {'; '.join(refused)}")
         raise CheckpointError(f"there is no checkpoint in {self._folder}")
@@ -126,13 +127,13 @@ class CheckpointStore:
             for path in self._entries().values():
                 path.unlink()
         except OSError as error:
-            raise CheckpointError(f"checkpoints in {self._folder} stay: {_reason(error)}") from error
+            raise CheckpointError(f"checkpoints in {self._folder} stay: {reason(error)}") from error
 
     def _entries(self) -> dict[int, Path]:
         try:
             found = [(_NAME.match(path.name), path) for path in self._folder.iterdir()]
         except OSError as error:
-            raise CheckpointError(f"{self._folder}: {_reason(error)}") from error
+            raise CheckpointError(f"{self._folder}: {reason(error)}") from error
         return {int(match[1]): path for match, path in found if match is not None}
 
     def _sweep(self) -> None:
@@ -150,15 +151,3 @@ def _write_synced(path: Path, pieces: list[bytes]) -> None:
             while rest:
                 rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -2,7 +2,7 @@
 
 from fl_core.privacy.accountant import Accountant, Budget, Charge, PrivacyBudgetError
 from fl_core.privacy.calibration import calibrate
-from fl_core.privacy.exposure import RoundExposure, round_exposure
+from fl_core.privacy.exposure import RoundExposure, fewest_survivors, round_exposure
 from fl_core.privacy.global_noise import global_noise
 from fl_core.privacy.loss import PrivacyLoss, composed_loss, person_exposure, privacy_loss, rho_per_round
 from fl_core.privacy.noise_source import NoiseSource
@@ -24,6 +24,7 @@ __all__ = [
     "calibrate",
     "composed_loss",
     "default_delta",
+    "fewest_survivors",
     "global_noise",
     "noise_reach",
     "person_exposure",

@@ -59,6 +59,42 @@ class RoundExposure:
         return from_fields(cls, value)
 
 
+@dataclass(frozen=True)
+class Survivors:
+    """Honest devices whose noise is sure to be there, whoever else drops out.
+
+    Attributes:
+        honest_in_cohort: in a cohort's sum.
+        honest_at_release: in what is released.
+    """
+
+    honest_in_cohort: int
+    honest_at_release: int
+
+
+def fewest_survivors(
+    threshold: int,
+    *,
+    min_hospitals: int,
+    corrupted: int,
+    corrupted_hospitals: int,
+    link_classes: int = 1,
+) -> Survivors:
+    """The worst case of who survives.
+
+    Args:
+        threshold: smallest threshold that a cohort can have.
+        min_hospitals: fewest hospitals in what is released; 1 but in profile `private`.
+        corrupted: devices of a cohort whose noise does not count.
+        corrupted_hospitals: hospitals of the same.
+        link_classes: prefixes of the coordinates that devices send. With several, later entries may hold the noise of
+            the device's own cohort only.
+    """
+    honest = threshold - corrupted
+    cohorts = max(1, min_hospitals - corrupted_hospitals) if link_classes == 1 else 1
+    return Survivors(honest, honest * cohorts)
+
+
 def check_survivors(
     profile: str, honest_in_cohort: int, honest_at_release: int, honest_hospitals: int
 ) -> None:

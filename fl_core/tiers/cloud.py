@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from fl_core.checkpoint import Snapshot
 from fl_core.errors import SpecError
 from fl_core.models import initial_vector, model_digest
-from fl_core.spec import RoundPlan, RoundSpec
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import RoundSpec
 from fl_core.tiers.release import Release, add_up
 
 

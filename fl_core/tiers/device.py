@@ -15,6 +15,7 @@ from fl_core.data import Encoder, Schema, Table
 from fl_core.data.tables import IntArray
 from fl_core.errors import SpecError, TrainingError
 from fl_core.privacy import Accountant, Budget, Charge, NoiseSource, sample_skellam
+from fl_core.round_plan import RoundPlan, decoded_plan
 from fl_core.secagg import (
     Advertisement,
     CohortPlan,
@@ -27,7 +28,7 @@ from fl_core.secagg import (
 )
 from fl_core.signing import Domain, Signer, Verifier
 from fl_core.simulation.behaviours import Behaviour, labels_as_used, update_as_sent
-from fl_core.spec import RoundPlan, RoundSpec, decoded_plan
+from fl_core.spec import RoundSpec
 from fl_core.statistics import encode_statistics
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_to
 from fl_core.tiers.task import Task

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.spec import RoundPlan
+from fl_core.round_plan import RoundPlan
 from fl_core.tiers.draw import CalledCohort
 from fl_core.training import train_local
 from fl_core.updates import UpdateCodec

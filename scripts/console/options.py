@@ -20,6 +20,15 @@ ChainId = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 RunId = Annotated[str | None, typer.Option("--run", help="The run's id; default: the latest run.")]
+Profile = Annotated[
+    str, typer.Option("--profile", help="What may be seen and scored: accountable, hospital or private.")
+]
+Epsilon = Annotated[
+    float,
+    typer.Option(
+        "--epsilon", help="Differential privacy of a device's data, over all rounds; inf for no noise."
+    ),
+]
 Keystore = Annotated[
     Path | None,
     typer.Option("--keystore", help="Folder of encrypted keystores; needed on any chain that is not local."),

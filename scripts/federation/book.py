@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fl_core.cohorts import beacon_of_run
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import Roster
-from fl_core.spec import RoundPlan
 from incentives import HospitalEntry, RewardRule
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.record import ValidatorRecord

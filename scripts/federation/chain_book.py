@@ -12,7 +12,8 @@ from chain.history import read_round
 from chain.packing import pack_scores
 from chain.phases import Phase
 from chain.sender import Sender
-from fl_core.spec import RoundPlan, epoch_of
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import epoch_of
 from incentives import RewardRule
 from scripts.console.errors import CommandError
 from scripts.federation.book import Registration, Submission

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.canonical import digest_json
-from fl_core.spec import RoundPlan
+from fl_core.round_plan import RoundPlan
 from fl_core.tiers import JOINT_HOSPITAL, Release, mean_update
 from fl_core.training import training_flops
 from incentives import (

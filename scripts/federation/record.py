@@ -21,8 +21,9 @@ from safetensors.numpy import save as save_tensors
 from fl_core.canonical import canonical_json, digest_json, parse_json, sha256
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import BundleError, FlError
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import Advertisement
-from fl_core.spec import Profile, RoundPlan, RoundSpec
+from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers import JOINT_HOSPITAL, CohortReport, Release
 from incentives import CohortKey, Contribution, EntryDomain, IncentivesError, RewardRule
 from scripts.federation.sums_json import (

@@ -16,7 +16,8 @@ from fl_core.checkpoint import Snapshot
 from fl_core.cohorts import ready_digest
 from fl_core.engine import RoundOutcome, WireBytes
 from fl_core.models import model_digest
-from fl_core.spec import RoundPlan, epoch_of
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import epoch_of
 from fl_core.tiers import JOINT_HOSPITAL, Cloud, Release
 from incentives import RoundEvidence, draw_slots, tree_width
 from scripts.federation.book import Registration, RoundBook, Submission

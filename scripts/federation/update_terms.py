@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fl_core.cohorts import default_threshold
 from fl_core.errors import SpecError
-from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, noise_reach
+from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, fewest_survivors, noise_reach
 from fl_core.secagg import minimum_threshold
 from fl_core.secagg.plan import MAX_BITS, MIN_BITS
 from fl_core.spec import Profile
@@ -113,16 +113,21 @@ def _noise(
 ) -> NoiseSpec:
     assert terms.epsilon is not None
     bound = update_bound(compression, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
-    honest = default_threshold(terms.k_min, terms.k_min) - CORRUPTED
     corrupted_hospitals = CORRUPTED_HOSPITALS if terms.profile is Profile.PRIVATE else 0
+    survivors = fewest_survivors(
+        default_threshold(terms.k_min, terms.k_min),
+        min_hospitals=min_hospitals,
+        corrupted=CORRUPTED,
+        corrupted_hospitals=corrupted_hospitals,
+    )
     return calibrate(
         profile=terms.profile.value,
         epsilon=terms.epsilon,
         delta=default_delta(terms.devices) if terms.delta is None else terms.delta,
         rounds=terms.rounds,
         sensitivity=Sensitivity(bound.l1, bound.l2),
-        honest_in_cohort=honest,
-        honest_at_release=honest * max(1, min_hospitals - corrupted_hospitals),
+        honest_in_cohort=survivors.honest_in_cohort,
+        honest_at_release=survivors.honest_at_release,
         hospitals_at_release=min_hospitals,
         corrupted=CORRUPTED,
         corrupted_hospitals=corrupted_hospitals,

@@ -13,11 +13,12 @@ from fl_core.data import Encoder, Table, derive_schema
 from fl_core.engine import Hospital, InProcessEngine
 from fl_core.models import ModelSpec
 from fl_core.privacy import NoiseSource
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, LocalSigner, LocalVerifier
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import Death
-from fl_core.spec import RoundPlan, RoundSpec
+from fl_core.spec import RoundSpec
 from fl_core.tiers import Called, CalledCohort, Cloud, Device, Edge, PublicDraw, Records, ValidationRows
 from fl_core.training import LocalTraining
 from fl_core.updates.ring import Ring

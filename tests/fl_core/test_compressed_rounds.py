@@ -8,9 +8,10 @@ from small_run import Schedule, SmallRun
 
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec
+from fl_core.round_plan import RoundPlan
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import Death
-from fl_core.spec import Profile, RoundPlan
+from fl_core.spec import Profile
 from fl_core.tiers import federated_average, mean_update
 from fl_core.updates import CompressionSpec
 

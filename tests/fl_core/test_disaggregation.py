@@ -15,7 +15,8 @@ from fl_core.batched import train_batch
 from fl_core.cohorts import beacon_of_run
 from fl_core.data import load
 from fl_core.models import initial_vector
-from fl_core.spec import Profile, RoundPlan
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import Profile
 from fl_core.tiers.cloud import mean_update
 from fl_core.tiers.release import Release
 from fl_core.training import LocalTraining, train_local

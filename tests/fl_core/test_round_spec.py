@@ -13,7 +13,8 @@ from fl_core.canonical import canonical_json, parse_json
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec, initial_vector
 from fl_core.privacy import NoiseSpec
-from fl_core.spec import DEVICE_CLASSES, DeviceClass, Profile, RoundPlan, RoundSpec, epoch_of
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import DEVICE_CLASSES, DeviceClass, Profile, RoundSpec, epoch_of
 from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
 

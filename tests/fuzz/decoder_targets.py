@@ -25,6 +25,7 @@ from fl_core.bundle import MANIFEST, bundle_manifest, read_bundle
 from fl_core.canonical import canonical_json, parse_json
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import FlError
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import (
     Advertisement,
     CohortPlan,
@@ -40,7 +41,6 @@ from fl_core.secagg import messages as wire
 from fl_core.secagg.packing import pack, packed_bytes, unpack
 from fl_core.secagg.sealed import open_sealed
 from fl_core.signing import Domain, LocalSigner
-from fl_core.spec import RoundPlan
 from fl_core.tiers.messages import CohortCall
 
 sys.path.append(str(Path(__file__).parents[1] / "fl_core"))

@@ -9,7 +9,7 @@ from small_run import spec_of
 
 from fl_core.errors import SpecError
 from fl_core.models import initial_vector
-from fl_core.spec import RoundPlan
+from fl_core.round_plan import RoundPlan
 from fl_core.tiers import Cloud, Release, federated_average, mean_update
 
 SPEC = spec_of(4)

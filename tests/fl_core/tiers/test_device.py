@@ -8,10 +8,10 @@ from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import CohortTerms, draw_cohorts, ready_digest
 from fl_core.data import Encoder
 from fl_core.errors import DataError, FlError, SpecError, TrainingError
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import SecAggAbort, SecAggError
 from fl_core.signing import LocalSigner
 from fl_core.simulation.behaviours import Behaviour
-from fl_core.spec import RoundPlan
 from fl_core.tiers import CohortCall, called_cohort
 from fl_core.training import LocalTraining, train_local
 
