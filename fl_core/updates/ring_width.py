@@ -92,7 +92,7 @@ def width_under_noise(
             clip_norm=clip_norm,
             members=members,
             fraction_bits=fraction_bits,
-            deviation=deviation,
+            noise_variance=(deviation * bound.l2) ** 2,
         )
         if bits > WIDEST:
             break
@@ -110,10 +110,10 @@ def bits_needed(
     clip_norm: float,
     members: int,
     fraction_bits: int,
-    deviation: float = 0.0,
+    noise_variance: float = 0.0,
 ) -> int:
-    """Bits in which the sum of `members` updates and their noise fits, sign included."""
+    """Bits in which the sum of `members` updates and their noise (squared steps each) fits, sign included."""
     bound = update_bound(compression, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
     entries = dim if compression is None else compression.lengths(dim)[0]
-    noise = noise_reach((deviation * bound.l2) ** 2, entries=entries, summands=members)
+    noise = noise_reach(noise_variance, entries=entries, summands=members)
     return (members * int(bound.peak) + noise).bit_length() + 1

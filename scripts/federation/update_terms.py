@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fl_core.cohorts import default_threshold
 from fl_core.errors import SpecError
-from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, fewest_survivors, noise_reach
+from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, fewest_survivors
 from fl_core.secagg import minimum_threshold
 from fl_core.secagg.plan import MAX_BITS, MIN_BITS
 from fl_core.spec import Profile
 from fl_core.updates import CompressionSpec, update_bound
+from fl_core.updates.ring_width import bits_needed
 
 CLIP_WITHOUT_NOISE = 16.0
 CLIP_WITH_NOISE = 0.5
@@ -144,13 +145,15 @@ def _bits(
     noise: NoiseSpec | None,
 ) -> int:
     """The narrowest ring that the sum of the largest cohort fits."""
-    members = 2 * terms.cohort_size - 1
-    bound = update_bound(compression, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
-    reach = math.ceil(bound.peak) * members
-    if noise is not None:
-        length = dim if compression is None else compression.lengths(dim)[0]
-        reach += noise_reach(noise.local_variance, entries=length, summands=members)
-    return max(MIN_BITS, reach.bit_length() + 1)
+    needed = bits_needed(
+        compression,
+        dim=dim,
+        clip_norm=clip_norm,
+        members=2 * terms.cohort_size - 1,
+        fraction_bits=fraction_bits,
+        noise_variance=0.0 if noise is None else noise.local_variance,
+    )
+    return max(MIN_BITS, needed)
 
 
 def _fraction_bits(
