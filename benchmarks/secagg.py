@@ -34,6 +34,7 @@ from fl_core.secagg import (
     derive_graph,
     verify_advertisements,
 )
+from fl_core.secagg.degree import dropouts_of
 from fl_core.secagg.masking import MaskKey, apply_masks, word_dtype
 from fl_core.signing import Domain, LocalSigner, LocalVerifier
 
@@ -159,7 +160,7 @@ def measure_secagg(
     """
     adversary = Adversary(mode)
     choice = _choice(clients, neighbours, dropout, adversary)
-    dropped = int(dropout * clients)
+    dropped = dropouts_of(clients, dropout)
     signers = sorted((LocalSigner() for _ in range(clients)), key=lambda signer: signer.address)
     vectors = np.random.default_rng(1).integers(
         0, (1 << bits) - 1, (clients, dim), dtype=np.uint64, endpoint=True

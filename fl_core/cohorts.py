@@ -1,7 +1,8 @@
-"""Cohorts: random sets of a hospital's ready devices, drawn from a beacon that nobody chose.
+"""Cohorts: random sets of a hospital's ready devices, drawn from the round's beacon.
 
-The draw depends on the beacon, the hospital and the link classes of its ready list only. The list's digest is public
-before the beacon exists, so neither hospital nor coordinator can pick who is summed with whom, and anyone redraws.
+The draw depends on the beacon, the hospital and the link classes of its ready list only, and anyone redraws it. On a
+chain the list's digest is public before the beacon exists, so neither hospital nor coordinator can pick who is summed
+with whom. Without one the beacon follows from the run's seed: a hospital that orders its ready list then can.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any
 
 from fl_core.canonical import canonical_json, sha256
 from fl_core.errors import SpecError
-from fl_core.secagg.plan import minimum_threshold
+from fl_core.secagg import GraphChoice, derive_graph, minimum_threshold
 from fl_core.signing import ADDRESS_BYTES
 
 BEACON_BYTES = 32
 _DRAW_TAG = b"FedIoMT.CohortDraw.v1"
 _SEED_BYTES = 16
+_COMPLETE_UP_TO = 64
+_GRAPH_DROPOUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def ready_json(ready: tuple[ReadyDevice, ...]) -> bytes:
 
 
 def beacon_of_run(seed: int, round_number: int) -> bytes:
-    """The beacon of a run without a chain: SHA-256 of (run seed, round), 32 bytes.
+    """The beacon of a run without a chain: SHA-256 of (run seed, round), 32 bytes; known from the start.
 
     Raises:
         SpecError: a seed beyond 128 bits.
@@ -102,8 +105,31 @@ def beacon_of_run(seed: int, round_number: int) -> bytes:
 
 
 def default_threshold(members: int, k_min: int) -> int:
-    """Survivors a cohort needs: max(floor(2 m / 3) + 1, k_min) (DESIGN.md section 4)."""
+    """Survivors a cohort over the complete graph needs: max(floor(2 m / 3) + 1, k_min) (DESIGN.md section 4)."""
     return max(minimum_threshold(members), k_min)
+
+
+@lru_cache(maxsize=1024)
+def default_graph(members: int, k_min: int) -> GraphChoice | None:
+    """Who shares masks with whom in a large cohort; None for everybody with everybody.
+
+    Up to 64 members a graph that withstands an active server has more than half of all pairs, and a complete one
+    tolerates three times as many colluders: so it stays complete. Above, a fifth of the members may fall silent and a
+    tenth collude, and every sum that can be brought about still holds `k_min` honest inputs.
+    """
+    if members <= _COMPLETE_UP_TO:
+        return None
+    try:
+        choice = derive_graph(members, _GRAPH_DROPOUT, members // 10 + 1, least_honest=k_min)
+    except SpecError:
+        return None  # not even the complete graph withstands as much: it has the highest threshold
+    return choice if choice.degree is not None and choice.least_survivors >= k_min else None
+
+
+def survivors_needed(members: int, k_min: int) -> int:
+    """Fewest members of a cohort whose sum is formed."""
+    choice = default_graph(members, k_min)
+    return default_threshold(members, k_min) if choice is None else choice.least_survivors
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 The journal is the authority on what a device has done; an image of its keys is older than that whenever the device
 died between a claim and the next image. Reading an image therefore erases the pair keys of every round that the journal
-has claimed: an old image opens no round a second time. A journal that knows less than the image was set back, and with
-it the device's memory of what it did; then the image refuses to open.
+has claimed: an old image opens no round a second time. An image of before the roster was met holds the key that all
+pair keys come from; once the journal has a claim of its epoch or a later one, it refuses to open. So does any image
+whose journal knows less than it does: that one was set back, and with it the device's memory of what it did.
 
 The cipher is AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits: a key seals at most 2^32 images.
 """
@@ -55,8 +56,8 @@ def open_identity(
         session: 32 bytes that name the run.
 
     Raises:
-        CheckpointError: altered, sealed under another key or for another run, malformed, or the journal knows less
-            than the image.
+        CheckpointError: altered, sealed under another key or for another run, malformed, of before the roster was met
+            though the journal has claims of that epoch or later, or the journal knows less than the image.
     """
     if not sealed.startswith(_MAGIC):
         raise CheckpointError("not a sealed image of a device's keys that this version reads")
@@ -74,11 +75,11 @@ def open_identity(
         )
     try:
         identity = EpochIdentity.from_bytes(plain[_CLAIM_BYTES:], domain)
+        claimed = journal.last_round(session)
+        if claimed is not None:
+            identity.pass_rounds(claimed)
     except SecAggError as error:
         raise CheckpointError(f"the image of the device's keys cannot be used: {error}") from error
-    claimed = journal.last_round(session)
-    if claimed is not None:
-        identity.pass_rounds(claimed)
     return identity
 
 

@@ -7,7 +7,7 @@ from fl_core.secagg.client import ClientStage, SecAggClient
 from fl_core.secagg.degree import Adversary, GraphChoice, choose_threshold, derive_graph
 from fl_core.secagg.errors import SecAggAbort, SecAggError
 from fl_core.secagg.file_journal import FileJournal
-from fl_core.secagg.identity import EpochIdentity
+from fl_core.secagg.identity import EpochIdentity, PairKeys
 from fl_core.secagg.journal import Journal, MemoryJournal, OpeningClaim
 from fl_core.secagg.neighbours import NeighbourGraph
 from fl_core.secagg.plan import CohortPlan, minimum_threshold
@@ -32,6 +32,7 @@ __all__ = [
     "MemorySpool",
     "NeighbourGraph",
     "OpeningClaim",
+    "PairKeys",
     "Roster",
     "SecAggAbort",
     "SecAggClient",

@@ -202,14 +202,26 @@ class SecAggClient:
         while self.unsent:
             yield self.next_block()
 
+    def abandon(self) -> None:
+        """End the attempt from outside, whatever its stage: for when the round is over for this device.
+
+        Erases the attempt's secrets, and the round's pair keys with every neighbour of the plan, also with those that
+        this device never heard of: others may have sealed boxes to it. No further attempt of the round can be joined.
+        Calling it again, or after the last message, changes nothing.
+        """
+        if not self.done:
+            self._die()
+        self._identity.close_round(self._plan.round, self._plan.neighbours(self._identity.address))
+
     def _deposit(self, message: bytes) -> bytes:
         plan, own = self._plan, self._own
         self._take_advertised(message)
         attempt, peers = self._attempt, plan.neighbours_among(own, self._advertised)
-        keys = self._identity.pair_keys(plan.round, [plan.members[peer] for peer in peers])
-        self._pairs = {
-            peer: PairSecrets.derive(key, attempt, own, peer) for peer, key in zip(peers, keys, strict=True)
-        }
+        # With a neighbour that is not listed here the round's key counts as used too: that one may have been shown
+        # another list, with this device on it, and have sealed it boxes.
+        keys = self._identity.pair_keys(plan.round, plan.neighbours(self._identity.address))
+        key_of = dict(zip(plan.neighbour_indices(own), keys, strict=True))
+        self._pairs = {peer: PairSecrets.derive(key_of[peer], attempt, own, peer) for peer in peers}
         self._masks = {peer: MaskKey.from_seed(pair.seed) for peer, pair in self._pairs.items()}
 
         table_secret, self_seed = random_element(), random_element()

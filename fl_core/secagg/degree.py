@@ -11,14 +11,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from functools import lru_cache
-from math import comb, exp, lgamma
+from math import ceil, comb, exp, lgamma
 
 from fl_core.errors import SpecError
 from fl_core.secagg.neighbours import MIN_DEGREE, NeighbourGraph
 
 COMPLETE_UP_TO = 32
-SECURITY = 2.0**-40
+LEAST_SECURITY_BITS = 40
+SECURITY = 2.0**-LEAST_SECURITY_BITS
 CORRECTNESS = 1e-6
 
 
@@ -44,7 +46,8 @@ class GraphChoice:
         threshold: shares of a secret that open it, out of degree + 1 (out of `size` in the complete graph).
         least_survivors: fewest members that are summed.
         corrupted: members assumed to collude.
-        least_honest: fewest honest inputs in any sum that the server can bring about, save with `security_failure`.
+        least_honest: fewest honest inputs in any sum that the server can bring about, save with `security_failure`;
+            what noise is calibrated for.
         security_failure: bound on the probability that the graph lets more be seen.
         correctness_failure: bound on the probability that `size - least_survivors` random dropouts end the attempt.
     """
@@ -59,11 +62,15 @@ class GraphChoice:
     security_failure: float
     correctness_failure: float
 
-    def graph(self, seed: bytes | None = None, *, security_bits: int = 40) -> NeighbourGraph | None:
-        """The graph to put into a plan; None for the complete graph."""
+    def graph(
+        self, seed: bytes | None = None, *, security_bits: int = LEAST_SECURITY_BITS
+    ) -> NeighbourGraph | None:
+        """The graph to put into a plan, which is then held to `least_honest`; None for the complete graph."""
         if self.degree is None:
             return None
-        return NeighbourGraph(self.degree, self.least_survivors, self.corrupted, security_bits, seed)
+        return NeighbourGraph(
+            self.degree, self.least_survivors, self.corrupted, security_bits, seed, self.least_honest
+        )
 
 
 def minimum_threshold(members: int, adversary: Adversary = Adversary.ACTIVE) -> int:
@@ -131,54 +138,66 @@ def correctness_failure(size: int, degree: int, threshold: int, *, dropped: int)
     return min(1.0, alive + gone)
 
 
-def least_honest(size: int, degree: int, threshold: int, *, corrupted: int, adversary: Adversary) -> int:
-    """Fewest honest inputs in a sum that an active server can bring about over a graph that is not a bad one.
+def fewest_honest(
+    size: int, degree: int, threshold: int, *, corrupted: int, least_survivors: int, adversary: Adversary
+) -> int:
+    """Fewest honest inputs in a sum that the server can bring about over a graph that is not a bad one.
 
-    Every honest member that is summed has t - 2 (s - 1) honest ones that are summed in its closed neighbourhood, where
-    s = t - degree / 2 - 1, and such members are nowhere further than degree / 2 places apart.
+    SEMI_HONEST: there is one sum, over all survivors. ACTIVE: n members of the sum stand on the circle with disjoint
+    closed neighbourhoods, since such members are nowhere further than degree / 2 places apart. Each has `threshold`
+    holders that are in the sum or corrupted; of the latter at most 2 (s - 1) a neighbourhood, s = t - degree / 2 - 1,
+    and at most all of them together.
     """
+    if adversary is Adversary.SEMI_HONEST:
+        return max(0, least_survivors - corrupted)
     side = degree // 2
     spare = threshold - side - 1
-    windows = (size - degree - 1) // (3 * side) + 1
-    most = min(2 * (spare - 1), corrupted)
-    return max(0, windows * (threshold - most)) if adversary is Adversary.ACTIVE and spare > 0 else 0
+    if spare <= 0:
+        return 0
+    apart = (size - degree - 1) // (3 * side) + 1
+    return max(0, apart * threshold - min(apart * 2 * (spare - 1), corrupted))
 
 
 def choose_threshold(
-    size: int, degree: int | None, *, dropout: float, corrupted: int, adversary: Adversary, correctness: float
+    size: int,
+    degree: int | None,
+    *,
+    dropout: float,
+    corrupted: int,
+    adversary: Adversary,
+    correctness: float,
+    least_honest: int = 0,
 ) -> GraphChoice:
     """The highest threshold with which a given degree survives the dropouts, with its failure probabilities.
+
+    Args:
+        size: members of the cohort.
+        degree: neighbours of a member; None is the complete graph.
+        dropout: share of the members that may fall silent after the draw.
+        corrupted: members assumed to collude with the server.
+        adversary: what they and the server may do.
+        correctness: greatest bound on the probability that random dropouts end the attempt.
+        least_honest: fewest honest inputs that any sum may hold.
 
     Raises:
         SpecError: no threshold does.
     """
-    dropped = int(dropout * size)
+    dropped = dropouts_of(size, dropout)
     if degree is None:
-        return _complete(size, dropped, corrupted, adversary)
-    candidates = range(2, degree + 2)
-    survivable = bisect_right(
-        candidates, correctness, key=lambda t: correctness_failure(size, degree, t, dropped=dropped)
-    )
-    if not survivable:
-        raise SpecError(f"{degree} neighbours do not survive {dropout:.0%} dropouts of {size}: choose more")
-    threshold = candidates[survivable - 1]
-    if adversary is Adversary.SEMI_HONEST:
-        honest = size - dropped - corrupted
-    else:
-        honest = least_honest(size, degree, threshold, corrupted=corrupted, adversary=adversary)
-    return GraphChoice(
-        size=size,
-        adversary=adversary,
-        degree=degree,
-        threshold=threshold,
-        least_survivors=max(threshold, size - dropped),
-        corrupted=corrupted,
-        least_honest=max(0, honest),
-        security_failure=security_failure(
-            size, degree, threshold, corrupted=corrupted, dropped=dropped, adversary=adversary
-        ),
-        correctness_failure=correctness_failure(size, degree, threshold, dropped=dropped),
-    )
+        choice = _complete(size, dropped, corrupted, adversary, least_honest)
+        if choice.least_honest < least_honest or choice.threshold > size:
+            raise SpecError(
+                f"{size} members, {corrupted} of them corrupted, cannot hold {least_honest} honest ones in every sum: "
+                "ask for fewer, or enrol more devices"
+            )
+        return choice
+    found = _over_graph(size, degree, dropped, corrupted, adversary, correctness, least_honest)
+    if found is None:
+        honest = f" with {least_honest} honest members in every sum" if least_honest else ""
+        raise SpecError(
+            f"{degree} neighbours do not survive {dropout:.0%} dropouts of {size}{honest}: choose more"
+        )
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -190,6 +209,7 @@ def derive_graph(
     *,
     security: float = SECURITY,
     correctness: float = CORRECTNESS,
+    least_honest: int = 0,
 ) -> GraphChoice:
     """The smallest degree, with its highest threshold, that is safe and survives the dropouts.
 
@@ -200,6 +220,7 @@ def derive_graph(
         adversary: what they and the server may do.
         security: greatest bound on the probability of a bad graph, for one cohort and round.
         correctness: greatest bound on the probability that random dropouts end the attempt.
+        least_honest: fewest honest inputs that any sum may hold which the server can bring about.
 
     Returns:
         The choice; the complete graph where no smaller one will do.
@@ -211,26 +232,70 @@ def derive_graph(
         raise SpecError(f"{corrupted} corrupted and {dropout:.0%} dropouts of {size} members: not a cohort")
     if not (0 < security <= 1 and 0 < correctness <= 1):
         raise SpecError("failure probabilities lie between 0 and 1")
-    dropped = int(dropout * size)
+    dropped = dropouts_of(size, dropout)
     for degree in range(MIN_DEGREE, size - 1, 2) if size > COMPLETE_UP_TO else ():
-        if correctness_failure(size, degree, 2, dropped=dropped) > correctness:
-            continue
-        choice = choose_threshold(
-            size, degree, dropout=dropout, corrupted=corrupted, adversary=adversary, correctness=correctness
-        )
-        if choice.security_failure <= security:
+        choice = _over_graph(size, degree, dropped, corrupted, adversary, correctness, least_honest)
+        if choice is not None and choice.security_failure <= security:
             return choice
-    choice = _complete(size, dropped, corrupted, adversary)
+    choice = _complete(size, dropped, corrupted, adversary, least_honest)
     if choice.correctness_failure or choice.security_failure:
         raise SpecError(
-            f"{size} members cannot withstand {corrupted} corrupted ones ({adversary.value}) and {dropped} dropouts: "
-            "assume fewer, or enrol more devices"
+            f"{size} members cannot withstand {corrupted} corrupted ones ({adversary.value}) and {dropped} dropouts "
+            f"with {least_honest} honest ones in every sum: assume fewer, ask for fewer, or enrol more devices"
         )
     return choice
 
 
-def _complete(size: int, dropped: int, corrupted: int, adversary: Adversary) -> GraphChoice:
-    threshold = minimum_threshold(size, adversary)
+def dropouts_of(size: int, share: float) -> int:
+    """Members that fall silent: the share of them as it is written in decimals, rounded up; 29% of 100 is 29."""
+    return ceil(Fraction(str(share)) * size)
+
+
+def _over_graph(  # noqa: PLR0917 - the terms of a choice, in the order of its callers'
+    size: int,
+    degree: int,
+    dropped: int,
+    corrupted: int,
+    adversary: Adversary,
+    correctness: float,
+    least_honest: int,
+) -> GraphChoice | None:
+    """The choice with the highest threshold that survives the dropouts and sums enough honest members, if any does."""
+    candidates = range(2, degree + 2)
+    survivable = bisect_right(
+        candidates, correctness, key=lambda t: correctness_failure(size, degree, t, dropped=dropped)
+    )
+    for threshold in reversed(candidates[:survivable]):
+        least_survivors = max(threshold, size - dropped)
+        honest = fewest_honest(
+            size,
+            degree,
+            threshold,
+            corrupted=corrupted,
+            least_survivors=least_survivors,
+            adversary=adversary,
+        )
+        if honest >= least_honest:
+            return GraphChoice(
+                size=size,
+                adversary=adversary,
+                degree=degree,
+                threshold=threshold,
+                least_survivors=least_survivors,
+                corrupted=corrupted,
+                least_honest=honest,
+                security_failure=security_failure(
+                    size, degree, threshold, corrupted=corrupted, dropped=dropped, adversary=adversary
+                ),
+                correctness_failure=correctness_failure(size, degree, threshold, dropped=dropped),
+            )
+    return None
+
+
+def _complete(
+    size: int, dropped: int, corrupted: int, adversary: Adversary, least_honest: int
+) -> GraphChoice:
+    threshold = max(minimum_threshold(size, adversary), least_honest + corrupted)
     tolerated = 2 * threshold - size - 1 if adversary is Adversary.ACTIVE else threshold - 1
     return GraphChoice(
         size,

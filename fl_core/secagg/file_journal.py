@@ -4,6 +4,10 @@ A record is its length (2 bytes), the same inverted (2 bytes), its body, and the
 chain value before it and the body; the chain starts at the file's magic. A record cut short at the end of the file, or
 a tail of zeros, is a claim that never returned: it is cut off. Anything else that does not fit is damage, and the
 journal refuses to open, because a lost claim could be claimed again.
+
+One object in one process writes: the file is locked while it is open, a claim is refused in a process that was forked
+from the one that opened it, and before and after each record the file must be exactly as long as this object's claims.
+Of two copies of a process, each of which believes the file to be its own, at most one gets a claim through.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import hashlib
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggAbort, SecAggError
@@ -38,8 +43,10 @@ class FileJournal:
         self._path = Path(path)
         self._claims = MemoryJournal()
         self._chain = _MAGIC
+        self._opener, self._end = os.getpid(), 0
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._file = os.open(self._path, flags, 0o600)
         except OSError as error:
             raise SecAggError(f"journal {self._path} cannot be opened: {error.strerror}") from error
         self._usable = True
@@ -58,6 +65,16 @@ class FileJournal:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """A copy would not know what the other one claims.
+
+        Raises:
+            SecAggError: always.
+        """
+        raise SecAggError(
+            f"journal {self._path} is not copied or sent to another process: close it here and open it there"
+        )
+
     def close(self) -> None:
         """Release the file."""
         if self._file >= 0:
@@ -73,8 +90,14 @@ class FileJournal:
         return self._claims.to_bytes()
 
     def restore(self, data: bytes) -> None:
-        """Refused: a journal on disk is its own record; see `Journal`."""
-        raise SecAggError(f"journal {self._path} is its own record: it is not set back to an image's")
+        """Make sure that no claim of a checkpoint is missing here; nothing is set back. See `Journal`."""
+        checkpoint = MemoryJournal()
+        checkpoint.restore(data)
+        if not self._claims.covers(checkpoint):
+            raise SecAggError(
+                f"journal {self._path} lacks a claim that the checkpoint has: it was set back or is another device's. "
+                "Give the device its own journal, or let it take part again with the keys of a new epoch"
+            )
 
     def claim_round(self, session: bytes, round_number: int, attempt: bytes) -> None:
         """Claim the masked input of a round; see `Journal`."""
@@ -92,11 +115,29 @@ class FileJournal:
     def _append(self, body: bytes) -> None:
         if not self._usable:
             raise SecAggError(f"journal {self._path} is closed or failed before: open it again")
+        if os.getpid() != self._opener:
+            raise SecAggError(
+                f"journal {self._path} belongs to process {self._opener}, from which this one was forked: claim there, "
+                "or close it there and open it here"
+            )
+        self._check_end()
         chain = _next_chain(self._chain, body)
         record = _record_head(len(body)) + body + chain
         self._usable = False  # until the record is safe: after a failed write its end is unknown
         self._write(record)
+        self._end += len(record)
+        self._check_end()
         self._chain, self._usable = chain, True
+
+    def _check_end(self) -> None:
+        """Nobody else has written: a copy of this process or its machine holds the same lock."""
+        found = os.fstat(self._file).st_size
+        if found != self._end:
+            self._usable = False
+            raise SecAggError(
+                f"journal {self._path} is {found} bytes long where {self._end} were written here: another copy of this "
+                "process uses it, or it was cut. End all of them and open it again"
+            )
 
     def _write(self, data: bytes) -> None:
         try:
@@ -113,16 +154,17 @@ class FileJournal:
             raise SecAggError(f"journal {self._path} is in use by another process") from error
 
     def _replay(self) -> None:
-        data = self._path.read_bytes()
+        data = self._read()
         if len(data) < len(_MAGIC) and _MAGIC.startswith(data):
             os.ftruncate(self._file, 0)
             self._write(_MAGIC)
+            self._end = len(_MAGIC)
             _sync_folder(self._path.parent)
             return
         if not data.startswith(_MAGIC):
             raise SecAggError(f"{self._path} is not a journal of this version")
-        whole = len(_MAGIC)
-        while (end := self._record_end(data, whole)) is not None:
+        whole, last = len(_MAGIC), len(data.rstrip(b"\0"))
+        while whole < last and (end := self._record_end(data, whole)) is not None:
             body, chain = data[whole + _HEAD_BYTES : end - _CHAIN_BYTES], data[end - _CHAIN_BYTES : end]
             if chain != _next_chain(self._chain, body):
                 raise SecAggError(
@@ -131,12 +173,16 @@ class FileJournal:
             self._apply(body)
             self._chain, whole = chain, end
         os.ftruncate(self._file, whole)
-        os.lseek(self._file, whole, os.SEEK_SET)
+        self._end = whole
+
+    def _read(self) -> bytes:
+        with open(self._file, "rb", closefd=False) as file:
+            return file.read()
 
     def _record_end(self, data: bytes, start: int) -> int | None:
         """Where the record that begins here ends; None where the file ends within it."""
         head = data[start : start + _HEAD_BYTES]
-        if len(head) < _HEAD_BYTES or not any(data[start:]):
+        if len(head) < _HEAD_BYTES:
             return None
         length = int.from_bytes(head[: _HEAD_BYTES // 2], "big")
         if head != _record_head(length):

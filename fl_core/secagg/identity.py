@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -20,6 +21,14 @@ from fl_core.signing import Domain, Signer
 _MAGIC = b"FedIoMT.Identity\x01"
 _PRIVATE_KEY_BYTES = 32
 _UNMET, _MET = b"\x00", b"\x01"
+
+
+@dataclass(frozen=True, eq=False)
+class PairKeys:
+    """What a device shares with the peers that it has met: a key with each, and the root of their roster."""
+
+    ratchet: Ratchet
+    roster_root: bytes
 
 
 class EpochIdentity:
@@ -171,6 +180,36 @@ class EpochIdentity:
         self._ratchet, self._roster_root = Ratchet(self.epoch, roots), roster.root
         self._mask_private = None
 
+    @property
+    def pairs(self) -> PairKeys:
+        """The pair keys as they stand, for the process that this one was forked from.
+
+        Raises:
+            SecAggError: none was met yet.
+        """
+        return PairKeys(self._met(), self.roster_root)
+
+    def take_pairs(self, pairs: PairKeys) -> None:
+        """Stand as after what happened to the same keys in a forked process; the mask key is erased.
+
+        Raises:
+            SecAggError: other keys than these at the same time or later: of another epoch, roster or device, or of
+                before a round that has passed here.
+        """
+        if pairs.ratchet.epoch != self.epoch or pairs.ratchet.knows(self.address):
+            raise SecAggError(
+                f"pair keys of epoch {pairs.ratchet.epoch} offered to keys of epoch {self.epoch}, or those of another "
+                "device: give a device back what its own process returned"
+            )
+        if self._ratchet is not None and not (
+            pairs.roster_root == self._roster_root and pairs.ratchet.follows(self._ratchet)
+        ):
+            raise SecAggError(
+                "pair keys of another roster, or of before a round that has passed here: a device's keys are never set "
+                "back. Play the round in one process only, or pass it over"
+            )
+        self._ratchet, self._roster_root, self._mask_private = pairs.ratchet, pairs.roster_root, None
+
     def rejoin(self, roster: Roster) -> None:
         """Check that a roster is the one that was met, for keys that were read from an image.
 
@@ -181,24 +220,45 @@ class EpochIdentity:
             raise SecAggError("roster is not the one that this device has met")
 
     def pair_keys(self, round_number: int, peers: Sequence[bytes]) -> list[bytes]:
-        """This round's key with each peer, 32 bytes each.
+        """This round's key with each peer, 32 bytes each. Name every peer that may use its own key with this device.
+
+        Of rounds that were sat out since the last one that was used or closed, the keys with all peers are erased.
 
         Raises:
             SecAggError: no roster met, the round passed or of another epoch, or an unknown peer.
         """
         return self._met().keys(round_number, peers)
 
-    def close_round(self, round_number: int) -> None:
-        """Erase the pair keys of a round: no further attempt of it can be joined."""
-        self._met().close(round_number)
+    def close_round(self, round_number: int, peers: Sequence[bytes] = ()) -> None:
+        """Erase the pair keys of a round: no further attempt of it can be joined.
+
+        Args:
+            round_number: the round; nothing happens where it has passed.
+            peers: who may have used its key with this device, besides those that `pair_keys` was asked for. Where
+                nobody was named to either, the keys with all peers are erased.
+
+        Raises:
+            SecAggError: no roster met, a round of another epoch, or an unknown peer.
+        """
+        self._met().close(round_number, peers)
 
     def pass_rounds(self, last: int) -> None:
         """Erase the pair keys of a round and of all before it, with every peer; earlier epochs' rounds need nothing.
 
-        For keys that were read from an image: what they were used for since is known to the journal alone.
+        For keys that were read from an image: what they were used for since is known to the journal alone. And for a
+        device that learns that rounds have passed without it.
+
+        Raises:
+            SecAggError: the keys have met no roster yet, so that they would give every round's keys once they do.
         """
-        if self._ratchet is not None and last >> ROUNDS_PER_EPOCH_LOG2 >= self.epoch:
-            self._ratchet.pass_over(min(last, ((self.epoch + 1) << ROUNDS_PER_EPOCH_LOG2) - 1))
+        if last >> ROUNDS_PER_EPOCH_LOG2 < self.epoch:
+            return
+        if self._ratchet is None:
+            raise SecAggError(
+                f"keys of epoch {self.epoch} as they were before the roster was met, and round {last} has passed: "
+                "they would give its pair keys again. Take part with the keys of a new epoch"
+            )
+        self._ratchet.pass_over(min(last, ((self.epoch + 1) << ROUNDS_PER_EPOCH_LOG2) - 1))
 
     def open_sealed(self, sealed: bytes, context: bytes) -> bytes:
         """Open a box that was sealed to this device's channel key.

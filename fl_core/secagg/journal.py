@@ -49,10 +49,13 @@ class Journal(Protocol):
         """The last claim of every session, in their order: what a simulation's checkpoint keeps."""
 
     def restore(self, data: bytes) -> None:
-        """Take over the claims that `to_bytes` gave; only a journal that has none and lives in memory does.
+        """Have at least the claims that `to_bytes` gave when a checkpoint was written.
+
+        A journal in memory that has none takes them over. One on disk is its own record: it keeps its claims as they
+        are, and makes sure that none of those in `data` is missing.
 
         Raises:
-            SecAggError: this journal would be set back, or `data` is malformed.
+            SecAggError: this journal would be set back, lacks a claim that `data` has, or `data` is malformed.
         """
 
 
@@ -106,21 +109,19 @@ class MemoryJournal:
     def restore(self, data: bytes) -> None:
         """Take over claims; see `Journal`."""
         if self._claims:
-            raise SecAggError("a journal that has claims is not set back to others")
-        reader, claims = Reader(data), {}
-        for _ in range(len(data) // _CLAIM_BYTES):
-            session = reader.take(SESSION_BYTES)
-            claims[session] = RoundClaim(
-                round_number=reader.unsigned(8),
-                attempt=reader.take(HASH_BYTES),
-                answered=reader.unsigned(1) == 1,
-            )
-        reader.finish()
+            raise SecAggError("a journal that has claims is not set back to others: restore into a new one")
         restored = MemoryJournal()
-        restored._claims = claims
+        restored._claims = _read_claims(data)
         if restored.to_bytes() != data:
             raise SecAggError("claims that are not in the form in which a journal writes them")
-        self._claims = claims
+        self._claims = restored._claims
+
+    def covers(self, other: MemoryJournal) -> bool:
+        """Whether every claim of the other one is made here too, or was followed by a later one of its session."""
+        return all(
+            session in self._claims and _covers(self._claims[session], claim)
+            for session, claim in other._claims.items()
+        )
 
     def last_round(self, session: bytes) -> int | None:
         """The last round claimed in a session, None where there is none."""
@@ -162,3 +163,22 @@ class MemoryJournal:
             )
         if last.answered:
             raise SecAggAbort(f"round {claim.round_number}: asked to open a second time")
+
+
+def _read_claims(data: bytes) -> dict[bytes, RoundClaim]:
+    reader, claims = Reader(data), {}
+    for _ in range(len(data) // _CLAIM_BYTES):
+        session = reader.take(SESSION_BYTES)
+        claims[session] = RoundClaim(
+            round_number=reader.unsigned(8),
+            attempt=reader.take(HASH_BYTES),
+            answered=reader.unsigned(1) == 1,
+        )
+    reader.finish()
+    return claims
+
+
+def _covers(ours: RoundClaim, theirs: RoundClaim) -> bool:
+    if ours.round_number != theirs.round_number:
+        return ours.round_number > theirs.round_number
+    return ours.attempt == theirs.attempt and ours.answered >= theirs.answered

@@ -31,6 +31,8 @@ class NeighbourGraph:
         security_bits: the plan is refused unless the graph is bad with probability at most 2^-security_bits.
         seed: 32 bytes of public randomness that neither server nor devices chose, such as a hash over the round's
             beacon. None derives it from session, round, hospital, cohort and members, which the server may influence.
+        least_honest: the plan is refused unless every sum that the server can bring about holds so many honest inputs;
+            what noise is calibrated for.
 
     Raises:
         SpecError: a value is out of range.
@@ -41,9 +43,10 @@ class NeighbourGraph:
     corrupted: int
     security_bits: int = 40
     seed: bytes | None = None
+    least_honest: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("degree", "least_survivors", "corrupted", "security_bits"):
+        for name in ("degree", "least_survivors", "corrupted", "security_bits", "least_honest"):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value < 1 << 16:
                 raise SpecError(f"{name} {value!r}: choose 0..65535")

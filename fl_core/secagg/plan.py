@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fl_core.errors import SpecError
-from fl_core.secagg.degree import Adversary, minimum_threshold, security_failure
+from fl_core.secagg.degree import (
+    LEAST_SECURITY_BITS,
+    Adversary,
+    fewest_honest,
+    minimum_threshold,
+    security_failure,
+)
 from fl_core.secagg.kdf import digest
 from fl_core.secagg.neighbours import MIN_DEGREE, NeighbourGraph, Neighbourhoods, circulant, complete
 from fl_core.secagg.packing import BLOCK_MULTIPLE, packed_bytes
@@ -100,6 +106,11 @@ class CohortPlan:
         _check_range("degree", graph.degree, MIN_DEGREE, size - 2)
         _check_range("threshold", self.threshold, 2, graph.degree + 1)
         _check_range("least_survivors", graph.least_survivors, self.threshold, size)
+        if self.adversary is Adversary.ACTIVE and graph.security_bits < LEAST_SECURITY_BITS:
+            raise SpecError(
+                f"security_bits {graph.security_bits}: against an active adversary choose at least "
+                f"{LEAST_SECURITY_BITS}"
+            )
         failure = security_failure(
             size,
             graph.degree,
@@ -113,6 +124,19 @@ class CohortPlan:
                 f"threshold {self.threshold} of {graph.degree} neighbours and oneself: the graph would be bad with "
                 f"probability {failure:.1e} against {graph.corrupted} corrupted of {size} ({self.adversary.value}): "
                 "derive degree and threshold, or use the complete graph"
+            )
+        honest = fewest_honest(
+            size,
+            graph.degree,
+            self.threshold,
+            corrupted=graph.corrupted,
+            least_survivors=graph.least_survivors,
+            adversary=self.adversary,
+        )
+        if honest < graph.least_honest:
+            raise SpecError(
+                f"threshold {self.threshold} of {graph.degree} neighbours and oneself: a sum may hold only {honest} "
+                f"honest members where {graph.least_honest} are demanded: derive degree and threshold for so many"
             )
 
     def _check_members(self) -> None:
@@ -174,7 +198,13 @@ class CohortPlan:
         shape = b""
         if self.graph is not None:
             graph = self.graph
-            figures = (graph.degree, graph.least_survivors, graph.corrupted, graph.security_bits)
+            figures = (
+                graph.degree,
+                graph.least_survivors,
+                graph.corrupted,
+                graph.security_bits,
+                graph.least_honest,
+            )
             shape = b"".join(figure.to_bytes(2, "big") for figure in figures) + self.graph_seed
         return digest(
             b"plan",

@@ -1,8 +1,9 @@
 """Pair keys that move forward one round at a time; a round's keys cannot be had again once it is closed.
 
 The ratchet is a chain of one-way steps, as the symmetric ratchet of Signal's Double Ratchet (Perrin and Marlinspike,
-2016). A pair is stepped when it is used: rounds that it sat out derived nothing from their keys, so that stepping
-over them later loses no forward secrecy.
+2016). A round costs a step for each pair that it may have used, not for each peer: where a device took part, only
+the pairs of its own cohort can have been; where it did not, it cannot know, and all pairs are stepped before the next
+round's keys are given out. docs/protocol.md says why that is enough.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Ratchet:
         self._epoch = epoch
         self._round = epoch << ROUNDS_PER_EPOCH_LOG2
         self._chains = {peer: (self._round, root) for peer, root in roots.items()}
-        self._used: set[bytes] = set()
+        self._used: set[bytes] = set()  # in the current round; each of them stands at it
         roots.clear()
 
     @property
@@ -44,8 +45,14 @@ class Ratchet:
         """The epoch that the keys serve."""
         return self._epoch
 
+    def knows(self, peer: bytes) -> bool:
+        """Whether a peer is among those that were met."""
+        return peer in self._chains
+
     def keys(self, round_number: int, peers: Iterable[bytes]) -> list[bytes]:
-        """This round's key for each peer, 32 bytes each.
+        """This round's key for each peer, 32 bytes each; they count as used in it.
+
+        Rounds in between that were neither asked for nor closed are passed over with every peer first.
 
         Raises:
             SecAggError: the round is of another epoch or already passed, or a peer is unknown.
@@ -58,9 +65,14 @@ class Ratchet:
             self._move_to(round_number)
         return [self._key(peer) for peer in peers]
 
-    def close(self, round_number: int) -> None:
-        """Erase this round's keys."""
+    def close(self, round_number: int, peers: Iterable[bytes] = ()) -> None:
+        """Erase this round's keys with the peers that they were asked for, and with `peers`; with all if with none.
+
+        Raises:
+            SecAggError: the round is of another epoch, or a peer is unknown.
+        """
         if round_number >= self._round:
+            self.keys(round_number, peers)
             self._move_to(round_number + 1)
 
     def pass_over(self, round_number: int) -> None:
@@ -68,9 +80,19 @@ class Ratchet:
 
         For a ratchet that was read from an image: what was used since the image was made, the image cannot know.
         """
-        self.close(round_number)
+        self._round, self._used = max(self._round, round_number + 1), set()
         for peer in self._chains:
             self._step(peer)
+
+    def follows(self, earlier: Ratchet) -> bool:
+        """Whether these may be the same pairs' keys at a later time, or at the same: no key would be had again."""
+        ours, theirs = self._chains, earlier._chains
+        return (
+            (self._epoch, ours.keys()) == (earlier._epoch, theirs.keys())
+            and self._round >= earlier._round
+            and (self._round > earlier._round or self._used >= earlier._used)
+            and all(ours[peer][0] >= at for peer, (at, _) in theirs.items())
+        )
 
     def to_bytes(self) -> bytes:
         """The ratchet as it stands; as secret as its keys.
@@ -119,10 +141,11 @@ class Ratchet:
         return ratchet
 
     def _move_to(self, round_number: int) -> None:
-        self._round = round_number
-        for peer in self._used:
+        missed = round_number > self._round + bool(self._used)
+        stepped = tuple(self._chains if missed else self._used)
+        self._round, self._used = round_number, set()
+        for peer in stepped:
             self._step(peer)
-        self._used.clear()
 
     def _key(self, peer: bytes) -> bytes:
         if peer not in self._chains:

@@ -6,22 +6,17 @@ long enough. A message that is refused changes nothing; its sender counts as dro
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fl_core.errors import FlError
 from fl_core.secagg import messages as wire
 from fl_core.secagg.advertisement import Roster
 from fl_core.secagg.errors import SecAggAbort, SecAggError
-from fl_core.secagg.masking import apply_masks, ring_mask, word_dtype
+from fl_core.secagg.masked_sum import MaskedSum
 from fl_core.secagg.merkle import Tree
-from fl_core.secagg.packing import unpack
 from fl_core.secagg.plan import CohortPlan
 from fl_core.secagg.result import SecAggResult
 from fl_core.secagg.shamir import check_elements
@@ -89,9 +84,7 @@ class SecAggServer:
         self._attempt = self._deposited_hash = b""
         self._deposits: dict[int, wire.Deposit] = {}
         self._masked: dict[int, _Masked] = {}
-        self._spool: Spool = MemorySpool() if spool is None else spool
-        self._unfinished: dict[int, _Unfinished] = {}
-        self._sum: NDArray[np.unsignedinteger] = np.zeros(0, dtype=word_dtype(plan.bits))
+        self._sum = MaskedSum(plan, MemorySpool() if spool is None else spool)
         self._result: SecAggResult | None = None
 
     @property
@@ -107,7 +100,7 @@ class SecAggServer:
     @property
     def unfinished(self) -> frozenset[bytes]:
         """Addresses that have sent some blocks of their masked input, but not the last one."""
-        return frozenset(self._plan.members[index] for index in self._unfinished)
+        return frozenset(self._plan.members[index] for index in self._sum.unfinished)
 
     @property
     def awaited(self) -> frozenset[bytes]:
@@ -137,6 +130,7 @@ class SecAggServer:
         Raises:
             SecAggError: a stranger, one that dropped earlier, a second message, or a message that is malformed, forged
                 or of another stage. Nothing has changed then.
+            SecAggAbort: a masked input could be added in part only. The attempt is dead.
         """
         if self._stage not in _STAGES:
             raise SecAggError(f"attempt takes no messages in stage {self._stage.name}")
@@ -145,7 +139,11 @@ class SecAggServer:
             raise SecAggError(f"{sender.hex()} is not awaited in stage {self._stage.name}")
         if index in self._inbox:
             raise SecAggError(f"{sender.hex()} sent a second message in stage {self._stage.name}")
-        taken = _STAGES[self._stage].take(self, index, message)
+        try:
+            taken = _STAGES[self._stage].take(self, index, message)
+        except SecAggAbort:
+            self._die()
+            raise
         if taken is not None:
             self._inbox[index] = taken
 
@@ -165,8 +163,7 @@ class SecAggServer:
             self._require(self._inbox)
             outgoing = step.close(self)
         except BaseException:
-            self._stage = ServerStage.DEAD
-            self._erase()
+            self._die()
             raise
         self._awaited_indices = {address: self._plan.index_of(address) for address in outgoing}
         self._inbox = {}
@@ -216,7 +213,7 @@ class SecAggServer:
         self._require_holders(self._deposited, self._deposited)
         self._deposits = {index: deposits[index] for index in self._deposited}
         self._deposited_hash = deposited_hash(plan, self._attempt, self._deposited)
-        self._sum = np.zeros(plan.dim, dtype=word_dtype(plan.bits))
+        self._sum.open()
         boxes = self._by_receiver({index: d.sealed for index, d in self._deposits.items()}, self._advertised)
         return {
             plan.members[index]: wire.Shares(self._deposited, boxes[index]).encode(plan, self._advertised)
@@ -225,28 +222,19 @@ class SecAggServer:
 
     def _take_masked_input(self, index: int, message: bytes) -> _Masked | None:
         plan, sender = self._plan, self._plan.members[index]
-        so_far = self._unfinished.get(index, _Unfinished())
-        if so_far.blocks < plan.blocks - 1:
-            block = wire.MaskedBlock.decode(message, plan, so_far.blocks)
-            self._spool.append(index, block.packed)
-            if plan.signed:
-                so_far.hash.update(block.packed)
-            so_far.blocks += 1
-            self._unfinished[index] = so_far
+        due = self._sum.due(index)
+        if due < plan.blocks - 1:
+            self._sum.keep(index, wire.MaskedBlock.decode(message, plan, due).packed)
             return None
         peers = len(plan.neighbours_among(index, self._deposited)) if plan.confirmed else 0
         masked = wire.MaskedInput.decode(message, plan, peers)
-        running = so_far.hash.copy()
+        whole = self._sum.hash_with(index, masked.packed)
         if plan.signed:
-            running.update(masked.packed)
-            self._check_signature(sender, running.digest(), masked.signature)
+            self._check_signature(sender, whole, masked.signature)
         elif masked.signature:
             raise SecAggError(f"masked input of {sender.hex()} is signed, which its plan does not ask for")
-        self._add_block(plan.blocks - 1, masked.packed)
-        for number, packed in enumerate(self._spool.blocks(index)):
-            self._add_block(number, packed)
-        self._forget(index)
-        return _Masked(running.digest(), masked.signature, masked.confirmations)
+        self._sum.add(index, masked.packed)
+        return _Masked(whole, masked.signature, masked.confirmations)
 
     def _check_signature(self, sender: bytes, masked: bytes, signature: bytes) -> None:
         statement = masked_input_message(self._domain, self._plan, self._deposited_hash, masked)
@@ -257,20 +245,11 @@ class SecAggServer:
         if signer != sender:
             raise SecAggError(f"masked input of {sender.hex()} is signed by {signer.hex()}")
 
-    def _add_block(self, block: int, packed: bytes) -> None:
-        start, stop = self._plan.block_range(block)
-        self._sum[start:stop] += unpack(packed, stop - start, self._plan.bits)
-
-    def _forget(self, index: int) -> None:
-        if self._unfinished.pop(index, None) is not None:
-            self._spool.discard(index)
-
     def _close_masked_input(self) -> dict[bytes, bytes]:
         plan = self._plan
         self._survivors = tuple(sorted(self._inbox))
         self._masked = self._inbox
-        for index in tuple(self._unfinished):
-            self._forget(index)
+        self._sum.forget(self._sum.unfinished)
         self._require_holders(self._deposited, self._survivors)
         if not plan.confirmed:
             broadcast = wire.Survivors(self._survivors).encode(plan, self._deposited)
@@ -323,11 +302,10 @@ class SecAggServer:
     def _close_unmask(self) -> dict[bytes, bytes]:
         plan = self._plan
         opened = Opened(self._attempt, self._advertised, self._deposits, self._survivors, self._inbox)
-        apply_masks(self._sum, remaining_masks(plan, opened))
-        self._sum &= ring_mask(plan.bits)
+        unmasked = self._sum.unmasked(remaining_masks(plan, opened))
         survivors = {plan.members[index]: self._masked[index] for index in self._survivors}
         self._result = SecAggResult(
-            sum=self._sum.astype(np.uint64),
+            sum=unmasked,
             survivors=tuple(survivors),
             signatures={a: masked.signature for a, masked in survivors.items() if plan.signed},
             masked_hashes={a: masked.hash for a, masked in survivors.items() if plan.signed},
@@ -351,11 +329,13 @@ class SecAggServer:
                 received[peer].append(part)
         return {index: tuple(parts) for index, parts in received.items()}
 
+    def _die(self) -> None:
+        self._stage = ServerStage.DEAD
+        self._erase()
+
     def _erase(self) -> None:
         self._deposits, self._inbox = {}, {}
-        for index in tuple(self._unfinished):
-            self._forget(index)
-        self._sum = np.zeros(0, dtype=self._sum.dtype)
+        self._sum.erase()
 
 
 @dataclass(frozen=True)
@@ -365,14 +345,6 @@ class _Masked:
     hash: bytes
     signature: bytes
     confirmations: tuple[bytes, ...]
-
-
-@dataclass
-class _Unfinished:
-    """A masked input of which some blocks have come: how many, and the running hash over them."""
-
-    blocks: int = 0
-    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _PRIME_BYTES = PRIME.to_bytes(ELEMENT_BYTES, "big")
 _LIMB_BITS = 16
 _LIMBS = 8 * ELEMENT_BYTES // _LIMB_BITS
 _PRODUCT_LIMBS = 2 * _LIMBS
+_ONE_THREAD = 1 << 18  # multiplications of a matrix product up to which OpenBLAS stays on one thread
 
 
 def random_element() -> int:
@@ -84,7 +85,7 @@ def split(secret_values: Sequence[int], threshold: int, points: Sequence[int]) -
     powers = _powers(max(points), threshold)
     if len(points) != powers.shape[0]:
         powers = powers[np.asarray(points) - 1]
-    products = powers.reshape(-1, threshold) @ _coefficients(secret_values, threshold)
+    products = _product(powers.reshape(-1, threshold), _coefficients(secret_values, threshold))
     limbs = _by_weight(products.reshape(len(points), _LIMBS, count, _LIMBS).swapaxes(1, 2))
     shares = [encode_element(value % PRIME) for value in _integers(limbs)]
     return [b"".join(shares[start : start + count]) for start in range(0, len(shares), count)]
@@ -135,6 +136,15 @@ def _coefficients(secret_values: Sequence[int], threshold: int) -> NDArray[np.fl
     drawn = secrets.token_bytes((threshold - 1) * len(secret_values) * ELEMENT_BYTES)
     constant = b"".join(value.to_bytes(ELEMENT_BYTES, "little") for value in secret_values)
     return np.frombuffer(constant + drawn, dtype="<u2").reshape(threshold, -1).astype(np.float64)
+
+
+def _product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix product, in pieces that BLAS does not start threads for: they would wait longer than they work."""
+    found = np.empty((left.shape[0], right.shape[1]))
+    rows = max(1, _ONE_THREAD // right.size)
+    for start in range(0, len(left), rows):
+        np.matmul(left[start : start + rows], right, out=found[start : start + rows])
+    return found
 
 
 def _by_weight(products: NDArray[np.float64]) -> NDArray[np.float64]:

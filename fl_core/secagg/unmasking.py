@@ -15,7 +15,7 @@ from fl_core.secagg.plan import CohortPlan
 from fl_core.secagg.reed_solomon import decode
 from fl_core.secagg.shamir import Interpolation, encode_element
 
-_Mask = tuple[MaskKey, int]  # with the sign that takes it off
+Mask = tuple[MaskKey, int]  # with the sign that takes it off
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,8 +40,17 @@ class Opened:
 def contradictions(plan: CohortPlan, advertised: Sequence[int], deposits: Mapping[int, Deposit]) -> set[int]:
     """Depositors to leave out so that the two check values of every remaining pair agree.
 
-    The two of a pair see the same seed if both are honest. One that contradicts several others is left out alone;
-    where it is one word against one, both are, since the server cannot tell which of them lies.
+    The two of a pair see the same seed if both are honest, so every contradiction has a liar in it. Contradictions of
+    which no two share a member are chosen until each other one touches a chosen one (a maximal matching), and both ends
+    of each are left out: no more honest members than there are liars, whatever these arrange with each other.
+
+    Of a chosen pair, an end that contradicts nobody who stays is taken back where the other contradicts somebody who
+    does. So who contradicts several honest members leaves alone; where it is one word against one, both leave, since
+    the server cannot tell which of them lies.
+
+    Proof. Chosen pairs are disjoint, and each holds a liar: h honest members in them take h pairs, and so h liars, to
+    leave. Taking back only makes fewer leave. What agrees: two members outside all chosen pairs do, or the matching
+    would not be maximal; one that is taken back agrees with all who stay at that time, and nobody leaves later.
     """
     checks = {
         index: dict(zip(plan.neighbours_among(index, advertised), deposit.checks, strict=True))
@@ -51,15 +60,21 @@ def contradictions(plan: CohortPlan, advertised: Sequence[int], deposits: Mappin
         index: {peer for peer, check in own.items() if peer in checks and checks[peer][index] != check}
         for index, own in checks.items()
     }
+    pairs: list[tuple[int, int]] = []
     left_out: set[int] = set()
-    while worst := max((len(others) for others in conflicts.values()), default=0):
-        out = {index for index, others in conflicts.items() if len(others) == worst}
-        left_out |= out
-        conflicts = {index: others - out for index, others in conflicts.items() if index not in out}
+    for index in sorted(conflicts, key=lambda index: (-len(conflicts[index]), index)):
+        free = conflicts[index] - left_out
+        if index not in left_out and free:
+            pairs.append((index, min(free)))
+            left_out |= {index, min(free)}
+    for pair in pairs:
+        settled = [end for end in pair if conflicts[end] <= left_out]
+        if len(settled) == 1:
+            left_out -= set(settled)
     return left_out
 
 
-def remaining_masks(plan: CohortPlan, opened: Opened) -> list[_Mask]:
+def remaining_masks(plan: CohortPlan, opened: Opened) -> list[Mask]:
     """The masks in the sum of the survivors' masked inputs, with the sign that takes each off.
 
     Raises:
@@ -73,13 +88,13 @@ def remaining_masks(plan: CohortPlan, opened: Opened) -> list[_Mask]:
     return masks
 
 
-def _self_mask(_plan: CohortPlan, opened: Opened, survivor: int, secret: int) -> list[_Mask] | None:
+def _self_mask(_plan: CohortPlan, opened: Opened, survivor: int, secret: int) -> list[Mask] | None:
     """The survivor's own mask, None where `secret` is not the b that it deposited."""
     mask = MaskKey.from_seed(encode_element(secret))
     return [(mask, -1)] if mask.check == opened.deposits[survivor].self_check else None
 
 
-def _pair_masks(plan: CohortPlan, opened: Opened, dropped: int, secret: int) -> list[_Mask] | None:
+def _pair_masks(plan: CohortPlan, opened: Opened, dropped: int, secret: int) -> list[Mask] | None:
     """The masks between survivors and a dropped member, None where `secret` is not the a that it deposited."""
     deposit, survivors, masks = opened.deposits[dropped], set(opened.survivors), []
     table = crypt_table(secret, opened.attempt, deposit.table)
@@ -101,7 +116,7 @@ class _Reconstruction:
         self._misfits: Counter[int] = Counter()
         self._interpolations: dict[tuple[int, ...], Interpolation] = {}
 
-    def accepted(self, dealer: int, accept: Callable[[int], list[_Mask] | None]) -> list[_Mask]:
+    def accepted(self, dealer: int, accept: Callable[[int], list[Mask] | None]) -> list[Mask]:
         """What `accept` makes of the dealer's secret, correcting false shares if the plain way is not accepted."""
         threshold = self._plan.threshold
         held = {

@@ -51,7 +51,7 @@ GRAPH_PLAN = replace(
     PLAN,
     dim=130,
     threshold=5,
-    graph=NeighbourGraph(4, 8, corrupted=0, security_bits=0, seed=bytes(32)),
+    graph=NeighbourGraph(4, 8, corrupted=0, seed=bytes(32)),
     block_entries=64,
 )
 EVERYONE = tuple(range(PLAN.size))
@@ -121,7 +121,7 @@ def secagg_message_seeds() -> list[bytes]:
         wire.Kind.NONCES: b"\x07\x00" + bytes(48),
         wire.Kind.DEPOSIT: bytes(16 + peers * (16 + 80 + 32)),
         wire.Kind.SHARES: b"\x0f\x00" + bytes(3 * 80),
-        wire.Kind.MASKED_INPUT: bytes(PLAN.packed_bytes) + b"\x00\x02ab" + bytes(16 * peers),
+        wire.Kind.MASKED_INPUT: bytes(PLAN.packed_bytes) + bytes(16 * peers) + b"\x00\x02ab",
         wire.Kind.SURVIVORS: b"\xff\x07",
         wire.Kind.AGREEMENT: bytes(16 * peers),
         wire.Kind.AGREEMENTS: b"\x0f\x00" + bytes(3 * 16),

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from decoder_targets import TARGETS, sweep
+from decoder_targets import TARGETS, secagg_message, secagg_message_seeds, sweep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fl_core.secagg.messages import Kind
 
 SCRIPT = Path(__file__).with_name("fuzz_decoders.py")
 SMOKE_RUNS = 3_000
@@ -43,6 +45,11 @@ def test_every_target_accepts_a_good_message(name):
     """Else it would test nothing but headers."""
     target = TARGETS[name]
     assert [target.accepts(seed) for seed in target.seeds()].count(True) >= 1
+
+
+def test_every_kind_of_message_has_a_seed_that_is_accepted():
+    """So that `NoncePath` or `MaskedBlock` are reached behind their headers, and not only the first kinds."""
+    assert [secagg_message(seed) for seed in secagg_message_seeds()] == [True] * len(Kind)
 
 
 @pytest.mark.parametrize("name", TARGETS)

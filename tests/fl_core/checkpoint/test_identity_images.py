@@ -231,8 +231,46 @@ def test_a_journal_on_disk_is_never_set_back_to_a_checkpoints_claims(tmp_path):
         in_memory = MemoryJournal()
         in_memory.restore(journal.to_bytes())
         assert in_memory.last_round(SESSION) == 5
-        with pytest.raises(SecAggError, match="its own record"):
-            journal.restore(MemoryJournal().to_bytes())
+        for behind in (MemoryJournal().to_bytes(), in_memory.to_bytes()):
+            journal.restore(behind)
+            assert journal.to_bytes() == in_memory.to_bytes()
+
+
+@pytest.mark.parametrize("ahead", ["a later round", "an answer", "another attempt", "another session"])
+def test_a_journal_on_disk_that_lacks_a_claim_of_the_checkpoint_is_refused(tmp_path, ahead):
+    lost = OpeningClaim(SESSION, 5, ATTEMPT, b"\x07", b"\x08")
+    with FileJournal(tmp_path / "journal") as journal:
+        journal.claim_round(SESSION, 5, ATTEMPT)
+        checkpoint = MemoryJournal()
+        checkpoint.claim_round(SESSION, 5, bytes(32) if ahead == "another attempt" else ATTEMPT)
+        if ahead == "a later round":
+            checkpoint.claim_round(SESSION, 6, ATTEMPT)
+        elif ahead == "an answer":
+            checkpoint.claim_openings(lost)
+        elif ahead == "another session":
+            checkpoint.claim_round(bytes(32), 1, ATTEMPT)
+        with pytest.raises(SecAggError, match="lacks a claim"):
+            journal.restore(checkpoint.to_bytes())
+        assert journal.last_round(SESSION) == 5
+        if ahead == "an answer":  # once it is there, and followed by a later round too
+            journal.claim_openings(lost)
+            journal.restore(checkpoint.to_bytes())
+            journal.claim_round(SESSION, 6, ATTEMPT)
+            journal.restore(checkpoint.to_bytes())
+        with pytest.raises(SecAggError):
+            journal.restore(b"\x00")
+
+
+def test_an_image_of_before_the_meeting_does_not_revive_rounds_that_were_masked():
+    identities = [EpochIdentity.generate(LocalSigner(), DOMAIN, EPOCH) for _ in range(3)]
+    journal = MemoryJournal()
+    journal.claim_round(SESSION, FIRST - 1, ATTEMPT)  # of the epoch before: nothing of these keys was used
+    unmet = sealed_by(identities[0], journal)
+    assert opened(unmet, journal).address == identities[0].address
+    for claimed in (FIRST, FIRST + 300):
+        journal.claim_round(SESSION, claimed, ATTEMPT)
+        with pytest.raises(CheckpointError, match="keys of a new epoch"):
+            opened(unmet, journal)
 
 
 def test_a_claim_of_a_later_epoch_leaves_nothing_of_this_one():

@@ -17,7 +17,7 @@ from secagg_world import plain_sum, random_vectors
 from fl_core.errors import SpecError
 from fl_core.secagg import NeighbourGraph, SecAggAbort, derive_graph
 from fl_core.secagg import messages as wire
-from fl_core.secagg.degree import least_honest
+from fl_core.secagg.degree import fewest_honest
 from fl_core.secagg.neighbours import circle
 
 SIZE, DEGREE, THRESHOLD = 30, 8, 7  # s = 2: one colluder in any four places is tolerated
@@ -30,8 +30,8 @@ WORLD, _ = LASTING.next(SIZE)
 
 
 def server_of(colluders, least_survivors=SIZE - 8, **changes):
-    """The next round over the fixed circle."""
-    graph = NeighbourGraph(DEGREE, least_survivors, len(colluders), security_bits=0, seed=SEED)
+    """The next round over the fixed circle. That is why the plan may say that nobody is corrupted: nothing is drawn."""
+    graph = NeighbourGraph(DEGREE, least_survivors, 0, seed=SEED)
     world, number = LASTING.next(SIZE)
     plan = world.plan(threshold=THRESHOLD, graph=graph, round=number, **changes)
     return MaliciousServer(world, plan, random_vectors(plan, number), colluders)
@@ -44,7 +44,14 @@ def is_good(colluders):
 
 
 def bound(colluders):
-    return least_honest(SIZE, DEGREE, THRESHOLD, corrupted=len(colluders), adversary=WORLD.plan().adversary)
+    return fewest_honest(
+        SIZE,
+        DEGREE,
+        THRESHOLD,
+        corrupted=len(colluders),
+        least_survivors=0,
+        adversary=WORLD.plan().adversary,
+    )
 
 
 def assert_exact_sums(server):
@@ -217,7 +224,7 @@ def test_no_strategy_of_a_thousand_over_a_good_circle_learns_a_smaller_sum_than_
 
 def test_the_circle_is_the_same_whatever_attempt_or_subject_the_edge_names():
     """Else it would try them out until a device stands among its colluders."""
-    graph = NeighbourGraph(DEGREE, SIZE - 8, 3, security_bits=0)
+    graph = NeighbourGraph(DEGREE, SIZE - 8, 0)
     plans = [
         WORLD.plan(threshold=THRESHOLD, graph=graph, **changes)
         for changes in ({}, {"attempt": 1}, {"attempt": 2**32 - 1}, {"subject": b"\x01" * 32})

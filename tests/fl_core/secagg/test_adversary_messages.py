@@ -17,7 +17,7 @@ HUGE_BYTES = 32 << 20
 TO_DEVICE = ["nonces", "shares", "survivors", "agreements"]
 SHAPES = {
     "complete": {},
-    "graph": {"threshold": 4, "graph": NeighbourGraph(4, 5, corrupted=0, security_bits=0)},
+    "graph": {"threshold": 4, "graph": NeighbourGraph(4, 5, corrupted=0)},
     "blocks": {"dim": 130, "block_entries": 64},
 }
 FROM_DEVICE = range(STAGES)

@@ -49,7 +49,7 @@ def plans(draw, spare_none):
         threshold = draw(st.integers(4, 5)) if spare_none else 4
         return size, changes | {
             "threshold": min(threshold, least),
-            "graph": NeighbourGraph(4, least, corrupted=0, security_bits=0),
+            "graph": NeighbourGraph(4, least, corrupted=0),
         }
     least = minimum_threshold(size)
     return size, changes | {"threshold": draw(st.integers(least, size)) if spare_none else least}

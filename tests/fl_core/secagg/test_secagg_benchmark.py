@@ -13,12 +13,12 @@ from fl_core.errors import SpecError
 def test_figures_state_graph_threshold_dropout_and_bytes(mode, neighbours, degree):
     figures = measure_secagg(34, 300, neighbours, 0.1, mode, bits=20, repeats=1).to_json()
     assert figures["degree"] == degree or neighbours == "derived"
-    assert figures["dropped"] == 3
+    assert figures["dropped"] == 4, "a tenth of 34, rounded up"
     assert 1 < figures["threshold"] <= figures["degree"] + 1
     assert 0 <= figures["security_failure"] < 1
     assert 0 <= figures["correctness_failure"] <= 1e-2
     packed = 300 * 20 // 8
-    assert figures["wire_bytes_up"] > 31 * packed
+    assert figures["wire_bytes_up"] > 30 * packed
     assert figures["wire_bytes"] == figures["wire_bytes_up"] + figures["wire_bytes_down"]
     assert figures["ratio"] == pytest.approx(figures["cpu_s"] / figures["floor_cpu_s"])
     assert figures["cpu_s"] > figures["agreement_cpu_s"] + figures["server_cpu_s"]

@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 
 from fl_core.errors import SpecError
 from fl_core.secagg import Adversary, choose_threshold, derive_graph, minimum_threshold
-from fl_core.secagg.degree import at_least, correctness_failure, least_honest, security_failure
+from fl_core.secagg.degree import at_least, correctness_failure, dropouts_of, fewest_honest, security_failure
 from fl_core.secagg.neighbours import circle, circulant
 
 DRAWS = 3000
@@ -138,8 +138,13 @@ def test_over_a_good_graph_no_two_sums_can_be_unmasked_and_the_one_is_large(size
         if corrupted.bit_count() > 3 or any((corrupted & s).bit_count() > spare - 1 for s in stretches):
             continue
         honest = (1 << size) - 1 & ~corrupted
-        least = least_honest(
-            size, degree, threshold, corrupted=corrupted.bit_count(), adversary=Adversary.ACTIVE
+        least = fewest_honest(
+            size,
+            degree,
+            threshold,
+            corrupted=corrupted.bit_count(),
+            least_survivors=0,
+            adversary=Adversary.ACTIVE,
         )
         removed = 0
         while removed < 1 << size:  # honest sets by what is taken away, a sample where there are many
@@ -165,7 +170,7 @@ def test_derived_graphs_hold_what_was_asked_for():
         assert choice.degree < size - 1
         assert choice.security_failure <= 2**-40
         assert choice.correctness_failure <= 1e-6
-        assert choice.least_survivors == size - int(dropout * size)
+        assert choice.least_survivors == size - dropouts_of(size, dropout)
         assert choice.least_honest > 0
         smaller = choose_threshold(
             size,
@@ -176,6 +181,55 @@ def test_derived_graphs_hold_what_was_asked_for():
             correctness=1e-6,
         )
         assert smaller.security_failure > 2**-40
+
+
+@pytest.mark.parametrize(
+    ("share", "size", "dropped"), [(0.29, 100, 29), (0.1, 1000, 100), (0.1, 24, 3), (0, 5, 0)]
+)
+def test_dropouts_are_counted_in_decimals_and_rounded_up(share, size, dropped):
+    assert dropouts_of(size, share) == dropped
+    assert share == 0 or derive_graph(1000, share, 50).least_survivors == 1000 - dropouts_of(1000, share)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.sampled_from((24, 40, 100, 400)),
+    share=st.sampled_from((0.0, 0.05, 0.1)),
+    corrupted=st.integers(0, 5),
+    floor=st.integers(0, 200),
+    adversary=st.sampled_from(Adversary),
+)
+def test_a_demanded_floor_of_honest_inputs_holds_or_is_refused(size, share, corrupted, floor, adversary):
+    """What a threshold is lowered for, or a degree raised, is in the plan's own check as well."""
+    try:
+        choice = derive_graph(size, share, corrupted, adversary, least_honest=floor)
+    except SpecError:
+        assert floor > size // 4 or corrupted > size // 8
+        return
+    assert choice.least_honest >= floor
+    assert choice.security_failure <= 2**-40
+    assert choice.correctness_failure <= 1e-6
+    if choice.degree is not None:
+        assert choice.graph().least_honest == choice.least_honest
+    if choice.least_honest > floor:  # asking for no more than there is changes nothing
+        assert derive_graph(size, share, corrupted, adversary, least_honest=choice.least_honest) == choice
+
+
+def test_a_floor_costs_neighbours_and_what_no_threshold_gives_is_said_so():
+    plain = derive_graph(100, 0.1, 5)
+    more = derive_graph(100, 0.1, 5, least_honest=plain.least_honest + 10)
+    assert more.degree > plain.degree or more.degree is None
+    terms = {"dropout": 0.1, "corrupted": 5, "adversary": Adversary.ACTIVE, "correctness": 1e-6}
+    many = {**terms, "dropout": 0.0, "corrupted": 40}
+    lower = choose_threshold(100, 30, **many, least_honest=25)
+    assert lower.least_honest >= 25 > choose_threshold(100, 30, **many).least_honest
+    assert lower.threshold < choose_threshold(100, 30, **many).threshold
+    for degree in (plain.degree, None):
+        with pytest.raises(SpecError, match="honest"):
+            choose_threshold(100, degree, **terms, least_honest=99)
+    with pytest.raises(SpecError, match="99 honest ones"):
+        derive_graph(100, 0.1, 5, least_honest=99)
+    assert choose_threshold(100, None, **terms, least_honest=70).threshold == 75
 
 
 def test_harder_demands_take_more_neighbours():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,7 +164,8 @@ def test_every_part_of_the_graph_is_in_the_context_hash():
         {"degree": choice.degree - 2},
         {"least_survivors": 37},
         {"corrupted": 1},
-        {"security_bits": 39},
+        {"security_bits": 41},
+        {"least_honest": 3},
     )
     plans = [
         world.plan(threshold=choice.threshold, graph=NeighbourGraph(**{**base, **change}))
@@ -209,6 +212,8 @@ def test_thresholds_below_what_the_adversary_calls_for_are_refused():
         {"least_survivors": 1},
         {"corrupted": -1},
         {"security_bits": True},
+        {"security_bits": 39},
+        {"least_honest": -1},
         {"seed": b"short"},
     ],
 )
@@ -222,6 +227,33 @@ def test_the_limits_of_a_graph_are_stated(bad):
         )
     with pytest.raises(SpecError, match="adversary"):
         world.plan(adversary="active")
+
+
+def test_every_device_refuses_a_graph_that_withstands_an_active_server_by_luck_only():
+    world = World.of(SIZE)
+    choice = derive_graph(SIZE, 0.1, 2)
+    with pytest.raises(SpecError, match="at least 40"):
+        world.plan(threshold=choice.threshold, graph=choice.graph(security_bits=39))
+    semi_honest = derive_graph(SIZE, 0.1, 2, Adversary.SEMI_HONEST)
+    world.plan(
+        threshold=semi_honest.threshold,
+        graph=semi_honest.graph(security_bits=20),
+        adversary=Adversary.SEMI_HONEST,
+    )
+
+
+@pytest.mark.parametrize("adversary", Adversary)
+def test_every_device_refuses_a_graph_that_leaves_fewer_honest_inputs_than_the_plan_states(adversary):
+    world = World.of(SIZE)
+    choice = derive_graph(SIZE, 0.1, 2, adversary)
+    stated = choice.graph()
+    world.plan(threshold=choice.threshold, graph=stated, adversary=adversary)
+    with pytest.raises(SpecError, match="are demanded"):
+        world.plan(
+            threshold=choice.threshold,
+            graph=replace(stated, least_honest=choice.least_honest + 1),
+            adversary=adversary,
+        )
 
 
 def test_a_semi_honest_plan_signs_nothing_and_sums_exactly():

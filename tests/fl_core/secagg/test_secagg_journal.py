@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,6 +131,82 @@ def test_a_tail_of_zeros_left_by_a_power_cut_is_dropped(tmp_path):
 def test_two_processes_do_not_share_a_journal(tmp_path):
     with FileJournal(tmp_path / "journal"), pytest.raises(SecAggError, match="in use"):
         FileJournal(tmp_path / "journal")
+
+
+def copy_of_the_process(journal):
+    """The same journal once more, with the same open file, as in a copy of the whole machine's memory."""
+    other = object.__new__(FileJournal)
+    vars(other).update({**vars(journal), "_claims": copy.deepcopy(journal._claims)})
+    return other
+
+
+def test_of_two_copies_of_a_process_one_claims_and_the_other_notices(tmp_path):
+    with FileJournal(tmp_path / "journal") as journal:
+        other = copy_of_the_process(journal)
+        journal.claim_round(SESSION, 5, ATTEMPT)
+        for number in (5, 6):
+            with pytest.raises(SecAggError, match=r"another copy|open it again"):
+                other.claim_round(SESSION, number, OTHER)
+        journal.claim_openings(opening())
+    with FileJournal(tmp_path / "journal") as journal:
+        assert journal.last_round(SESSION) == 5
+
+
+def test_of_two_copies_that_write_at_the_same_time_neither_believes_itself_alone(tmp_path, monkeypatch):
+    with FileJournal(tmp_path / "journal") as journal:
+        write = os.write
+
+        def at_the_same_time(file, data):
+            monkeypatch.setattr(os, "write", write)
+            write(file, data)  # by the other one: both have found the length that they expected
+            return write(file, data)
+
+        monkeypatch.setattr(os, "write", at_the_same_time)
+        with pytest.raises(SecAggError, match="another copy"):
+            journal.claim_round(SESSION, 5, ATTEMPT)
+        assert journal.last_round(SESSION) is None
+
+
+def test_a_forked_process_claims_nothing_and_leaves_the_journal_to_its_opener(tmp_path):
+    program = """
+        import os, sys
+        from fl_core.secagg import FileJournal, SecAggError
+        journal = FileJournal(sys.argv[1])
+        child = os.fork()
+        try:
+            journal.claim_round(bytes(32), 5 if child == 0 else 6, bytes(32))
+        except SecAggError as error:
+            os._exit(7 if child == 0 and "forked" in str(error) else 1)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 1)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), tmp_path / "journal"], check=False)
+    assert done.returncode == 7
+    with FileJournal(tmp_path / "journal") as journal:
+        assert journal.last_round(bytes(32)) == 6
+
+
+def test_a_journal_on_disk_is_neither_copied_nor_sent(tmp_path):
+    with FileJournal(tmp_path / "journal") as journal:
+        for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(SecAggError, match="not copied"):
+                duplicate(journal)
+
+
+def test_opening_takes_time_in_proportion_to_the_claims(tmp_path):
+    def seconds(claims):
+        path, chain = tmp_path / str(claims), b"FedIoMT.Journal\x01"
+        data = bytearray(chain)
+        for number in range(claims):
+            body = b"\x01" + SESSION + number.to_bytes(8, "big") + ATTEMPT
+            chain = hashlib.sha256(chain + body).digest()[:16]
+            data += len(body).to_bytes(2, "big") + (len(body) ^ 0xFFFF).to_bytes(2, "big") + body + chain
+        path.write_bytes(data)
+        started = time.process_time()
+        with FileJournal(path) as journal:
+            assert journal.last_round(SESSION) == claims - 1
+        return time.process_time() - started
+
+    assert min(seconds(48_000) for _ in range(2)) < 48 * min(seconds(3_000) for _ in range(3))
 
 
 def test_unusable_paths_and_closed_journals_are_said_so(tmp_path):

@@ -17,6 +17,7 @@ from fl_core.secagg import (
     SecAggAbort,
     SecAggError,
     SecAggServer,
+    ServerStage,
     derive_graph,
     masked_input_message,
 )
@@ -235,6 +236,65 @@ def test_memory_grows_with_the_block_and_only_the_sum_with_the_vector(tmp_path):
     assert peaks["device", large] < 2 * large  # not even two bytes an entry
     words_of_the_sum = 4 + 8  # while it is unmasked, and as it is handed out
     assert peaks["all", large] - peaks["all", small] < 1.1 * words_of_the_sum * (large - small)
+
+
+def spoilt_spool_attempt(folder, spoil):
+    """Four devices' blocks on disk; `spoil` is given the file of the last one before that one's last block comes."""
+    world = World.of(4)
+    plan = world.plan(dim=300, block_entries=64)
+    vectors = random_vectors(plan, 3)
+    server, clients, shares = started(world, plan, vectors, spool=FileSpool(folder))
+    for address, message in shares.items():
+        *blocks, last = clients[address].replies(message)
+        for block in blocks:
+            server.receive(address, block)
+        if address == plan.members[3]:
+            spoil(folder / "member-3.blocks")
+        yield server, clients, address, last
+
+
+def test_an_input_that_cannot_be_read_back_to_its_end_ends_the_attempt(tmp_path):
+    """A part of it is in the sum by then. It was taken for a whole sum, wrong in most entries."""
+    for server, _, address, last in spoilt_spool_attempt(
+        tmp_path, lambda path: path.write_bytes(path.read_bytes()[:-10])
+    ):
+        if address != max(server._plan.members):
+            server.receive(address, last)
+            continue
+        with pytest.raises(SecAggAbort, match="cut short"):
+            server.receive(address, last)
+        assert server.stage is ServerStage.DEAD
+        assert not list(tmp_path.iterdir())
+        with pytest.raises(SecAggAbort, match="cannot go on"):
+            server.advance()
+
+
+def test_an_input_of_which_nothing_can_be_read_back_is_refused_and_the_others_are_summed(tmp_path):
+    for server, clients, address, last in spoilt_spool_attempt(tmp_path, lambda path: path.unlink()):
+        if address != max(server._plan.members):
+            server.receive(address, last)
+            continue
+        with pytest.raises(SecAggError, match="cannot be read"):
+            server.receive(address, last)
+        assert address in server.awaited
+        plan = server._plan
+        result = finished(server, clients)
+        assert result.sum.tolist() == plain_sum(plan, random_vectors(plan, 3), range(3))
+
+
+def test_a_disk_that_refuses_is_an_error_of_secure_aggregation(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SecAggError, match="cannot be made"):
+        FileSpool(tmp_path / "file")
+    spool = FileSpool(tmp_path / "spool")
+    spool.append(0, b"block")
+    kept = tmp_path / "spool" / "member-0.blocks"
+    kept.unlink()
+    kept.mkdir()
+    with pytest.raises(SecAggError, match="cannot be read"):
+        list(spool.blocks(0))
+    with pytest.raises(SecAggError, match="cannot be deleted"):
+        spool.discard(0)
 
 
 @pytest.mark.slow
