@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +13,24 @@ from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import CohortTerms, ReadyDevice, ready_digest
 from fl_core.data import Schema
 from fl_core.errors import FlError, SpecError
-from fl_core.privacy import PrivacyBudgetError
+from fl_core.hospital_part import CohortsDone, Hospital, HospitalPart
 from fl_core.round_plan import RoundPlan
-from fl_core.secagg import Advertisement, SecAggAbort, SecAggClient
+from fl_core.secagg import Advertisement, Roster, SecAggAbort
 from fl_core.simulation.faults import Death, Faults
-from fl_core.spec import Profile, RoundSpec
+from fl_core.spec import Profile
 from fl_core.statistics import Statistics, decode_statistics, statistics_length
 from fl_core.tiers import (
     JOINT_HOSPITAL,
-    Called,
     CohortReport,
-    CohortSum,
-    Device,
-    Edge,
+    DeviceMemory,
     JointServer,
     PublicDraw,
     Release,
-    Task,
     counts_of,
     joint_release,
 )
 from fl_core.tiers.device import STATISTICS_BITS
-from fl_core.tiers.training_together import train_together
+from fl_core.workers import in_workers
 
 __all__ = ["Hospital", "InProcessEngine", "RoundOutcome", "WireBytes"]
 
@@ -50,6 +47,7 @@ class RoundOutcome:
         silent: addresses of devices that failed or left at some point of the round.
         refusals: why a device left or was refused, by address. For whoever runs the simulation only: it may speak of a
             single device's update, so it goes into no record.
+        failures: why a device's training gave nothing, though it stayed and sent noise, by address; likewise.
     """
 
     cohorts: tuple[CohortReport, ...]
@@ -58,37 +56,7 @@ class RoundOutcome:
     wire: WireBytes
     silent: frozenset[bytes]
     refusals: Mapping[bytes, FlError]
-
-
-@dataclass(frozen=True)
-class Hospital:
-    """An edge with its devices, in slot order."""
-
-    edge: Edge
-    devices: tuple[Device, ...]
-
-    @property
-    def id(self) -> int:
-        """The hospital's id, from 1."""
-        return self.edge.hospital
-
-    def by_address(self) -> dict[bytes, Device]:
-        """The devices by their accounts of this epoch."""
-        return {device.address: device for device in self.devices}
-
-
-@dataclass
-class _Part:
-    """A hospital's part of a round while it is carried."""
-
-    hospital: Hospital
-    deaths: dict[bytes, Death]
-    called: list[Called] = field(default_factory=list)
-    tasks: dict[bytes, Task] = field(default_factory=dict)
-    refusals: dict[bytes, FlError] = field(default_factory=dict)
-    sums: list[CohortSum] = field(default_factory=list)
-    reports: list[CohortReport] = field(default_factory=list)
-    wire: WireBytes = field(default_factory=WireBytes)
+    failures: Mapping[bytes, FlError]
 
 
 @dataclass
@@ -100,7 +68,9 @@ class InProcessEngine:
         faults: when devices fail.
         progress: called with the number of devices done, for a progress display.
         device: where torch computes.
-        threads: batches of devices that are trained at once.
+        threads: batches of devices that are trained at once, where there is one process.
+        workers: processes that hospitals are spread over. With more than one, hospitals are played in processes
+            forked for a round or an epoch, and what they changed is taken back: the same sums, sooner.
         joint: the cloud's side of sums over hospitals, once an epoch has begun.
     """
 
@@ -109,14 +79,19 @@ class InProcessEngine:
     progress: Callable[[int], None] = field(default=lambda _: None)
     device: str = "cpu"
     threads: int = 1
+    workers: int = 1
     joint: JointServer | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Check that the hospitals belong to one run.
 
         Raises:
-            SpecError: there is none, an id twice, or sessions differ.
+            SpecError: there is none, an id twice, sessions differ, or there are no workers.
         """
+        if self.workers < 1:
+            raise SpecError(f"{self.workers} worker processes: choose 1 or more")
+        if self.workers > 1 and self.device != "cpu":
+            raise SpecError(f"{self.workers} worker processes cannot share {self.device}: choose 1")
         if len({hospital.edge.session for hospital in self.hospitals}) != 1:
             raise SpecError("the hospitals of a run need one session, the same for all of them")
         if len({hospital.id for hospital in self.hospitals}) != len(self.hospitals):
@@ -124,22 +99,39 @@ class InProcessEngine:
 
     def begin_epoch(self, epoch: int) -> WireBytes:
         """Every device draws keys, is enrolled by its edge and meets its peers; and so do the hospitals."""
-        wire = WireBytes()
+        wire, rosters = WireBytes(), []
         for hospital in self.hospitals:
             advertisements = [device.begin_epoch(epoch) for device in hospital.devices]
-            hospital.edge.enrol(epoch, advertisements)
+            rosters.append(hospital.edge.enrol(epoch, advertisements))
             size = sum(len(advertisement.encode()) for advertisement in advertisements)
             wire.up += size
             wire.down += size * len(hospital.devices)
-            for device in hospital.devices:
-                device.meet(advertisements)
+        self._meet(rosters)
         self.joint = self.cloud_side([hospital.edge.begin_epoch(epoch) for hospital in self.hospitals])
         return wire
 
+    def _meet(self, rosters: Sequence[Roster]) -> None:
+        """Let each hospital's devices agree on keys with each other: here, or spread over worker processes."""
+
+        def met(hospital: Hospital, roster: Roster, _tell: Callable[[int], None]) -> list[DeviceMemory]:
+            for device in hospital.devices:
+                device.meet(list(roster.values()))
+            return [device.memory() for device in hospital.devices]
+
+        jobs = [partial(met, *pair) for pair in zip(self.hospitals, rosters, strict=True)]
+        if self.workers == 1 or len(jobs) == 1:
+            for job in jobs:
+                job(self.progress)
+            return
+        for hospital, memories in zip(self.hospitals, in_workers(jobs, self.workers), strict=True):
+            for device, memory in zip(hospital.devices, memories, strict=True):
+                device.remember(memory, hospital.edge.roster)
+
     def cloud_side(self, advertisements: Sequence[Advertisement]) -> JointServer:
         """The hospitals meet each other, and the cloud them."""
+        admitted = [hospital.edge.account for hospital in self.hospitals]
         for hospital in self.hospitals:
-            hospital.edge.meet(advertisements)
+            hospital.edge.meet(advertisements, admitted)
         return self.hospitals[0].edge.joint_server(advertisements)
 
     def ready_lists(self, round_number: int) -> dict[int, tuple[ReadyDevice, ...]]:
@@ -158,24 +150,26 @@ class InProcessEngine:
     ) -> RoundOutcome:
         """Carry one round from the draw to what is released.
 
-        A device that cannot train, or refuses, counts as dropped. Where that leaves no cohort with a sum, the fault is
-        likely the round's (a learning rate at which training diverges) and not theirs.
+        A device that refuses, or without noise one that cannot train, counts as dropped. Where that leaves no cohort
+        with a sum, or nobody could train, the fault is likely the round's (a learning rate at which training diverges)
+        and not theirs.
 
         Raises:
             SpecError: the draw cannot work, or there are too few hospitals for the profile.
             PrivacyBudgetError: a device would overspend its privacy account; nobody has trained then.
-            FlError: what the first device that could not take part said, where no cohort gave a sum.
+            FlError: what the first device that could not take part said, where no cohort gave a sum or nobody trained.
         """
         public, encoded_plan = self._public(plan.number, ready, beacon, plan), plan.encode()
-        parts = [
-            self._called(hospital, plan.spec, encoded_plan, ready.get(hospital.id, ()), public)
-            for hospital in self.hospitals
-        ]
+        parts = [HospitalPart.of(hospital, self.faults, plan.number) for hospital in self.hospitals]
         for part in parts:
-            self._sum_cohorts(part, plan, public)
+            part.call(plan, encoded_plan, ready.get(part.hospital.id, ()), public)
+        self._sum_cohorts(parts, plan, public)
         refusals = {address: error for part in parts for address, error in part.refusals.items()}
+        failures = {address: error for part in parts for address, error in part.failures.items()}
         if refusals and not any(part.sums for part in parts):
             raise next(iter(refusals.values()))
+        if failures and len(failures) == sum(len(part.tasks) for part in parts):
+            raise next(iter(failures.values()))
         releases = [
             release for part in parts for release in part.hospital.edge.release(public, plan.spec, part.sums)
         ]
@@ -190,73 +184,34 @@ class InProcessEngine:
             wire=WireBytes(sum(part.wire.up for part in parts), sum(part.wire.down for part in parts)),
             silent=frozenset(refusals.keys() | {address for part in parts for address in part.deaths}),
             refusals=refusals,
+            failures=failures,
         )
 
-    def _called(
-        self,
-        hospital: Hospital,
-        spec: RoundSpec,
-        encoded_plan: bytes,
-        ready: tuple[ReadyDevice, ...],
-        public: PublicDraw,
-    ) -> _Part:
-        """Call a hospital's cohorts, and let each device that is there check what it is asked to do."""
-        part = _Part(hospital, self._deaths(public.round_number, hospital))
-        devices = hospital.by_address()
-        part.called = hospital.edge.calls(public.round_number, ready, public.beacon, spec.terms)
-        for called in part.called:
-            encoded_call = called.call.encode()
-            part.wire.down += len(called.members) * (len(encoded_plan) + len(encoded_call))
-            for address in called.members:
-                if part.deaths.get(address, Death.NEVER) <= Death.BEFORE_ADVERTISE:
-                    continue
-                try:
-                    part.tasks[address] = devices[address].accept(encoded_plan, encoded_call, public)
-                except PrivacyBudgetError:
-                    raise
-                except FlError as error:
-                    part.refusals[address] = error
-        return part
-
-    def _sum_cohorts(self, part: _Part, plan: RoundPlan, public: PublicDraw) -> None:
-        """Train a hospital's devices, and sum its cohorts."""
-        edge, devices = part.hospital.edge, part.hospital.by_address()
-        joined = self._join(part)
-        for called in part.called:
-            clients = {address: joined.pop(address) for address in called.members if address in joined}
-            server = edge.aggregator(called.call, plan.spec.terms, public.subject)
-            try:
-                result = carry(server, clients, part.deaths, part.wire, part.refusals)
-                summed = edge.cohort_sum(called, plan.spec, result)
-                part.sums.append(summed)
-                part.reports.append(summed.report)
-            except SecAggAbort as abort:
-                part.reports.append(
-                    CohortReport.failed(
-                        edge.hospital, called.call.cohort, called.members, str(abort), called.link_class
-                    )
+    def _sum_cohorts(self, parts: Sequence[HospitalPart], plan: RoundPlan, public: PublicDraw) -> None:
+        """Train every hospital's devices and sum its cohorts: here, or spread over worker processes."""
+        if self.workers == 1 or len(parts) == 1:
+            for part in parts:
+                part.sum_cohorts(
+                    plan, public, threads=self.threads, device=self.device, progress=self.progress
                 )
-            for address in clients:
-                devices[address].settle()
-            self.progress(len(called.members))
+            return
 
-    def _join(self, part: _Part) -> dict[bytes, SecAggClient]:
-        """Train a hospital's devices in batches, in slot order whatever the draw, and let each join its cohort."""
-        tasks = {
-            device: part.tasks[device.address]
-            for device in part.hospital.devices
-            if device.address in part.tasks
-        }
-        clients: dict[bytes, SecAggClient] = {}
-        for device, delta in train_together(tasks, threads=self.threads, device=self.device):
-            try:
-                clients[device.address] = device.join(tasks[device], delta)
-            except FlError as error:
-                part.refusals[device.address] = error
-        return clients
+        def summed(part: HospitalPart, tell: Callable[[int], None]) -> CohortsDone:
+            part.sum_cohorts(plan, public, threads=1, device=self.device, progress=tell)
+            return part.done()
+
+        jobs = [partial(summed, part) for part in parts]
+        try:
+            done = in_workers(jobs, self.workers, self.progress)
+        except BaseException:
+            for part in parts:
+                part.forfeit(plan)
+            raise
+        for part, result in zip(parts, done, strict=True):
+            part.take(result)
 
     def _sum_hospitals(
-        self, parts: Sequence[_Part], plan: RoundPlan, public: PublicDraw
+        self, parts: Sequence[HospitalPart], plan: RoundPlan, public: PublicDraw
     ) -> tuple[CohortReport, Release | None]:
         """The hospitals' own secure sum; one without a sum of its own has dropped out."""
         assert self.joint is not None
@@ -341,15 +296,8 @@ class InProcessEngine:
             session=self.hospitals[0].edge.session,
             beacon=beacon,
             ready_digests={h: ready_digest(round_number, h, lines) for h, lines in ready.items()},
+            roster_roots={hospital.id: hospital.edge.roster.root for hospital in self.hospitals},
             spec_hash=None if plan is None else plan.spec.digest,
             model_hash=None if plan is None else plan.model_hash,
             previous_hash=None if plan is None else plan.previous_hash,
         )
-
-    def _deaths(self, round_number: int, hospital: Hospital) -> dict[bytes, Death]:
-        """The devices of a hospital that fail in a round, by address."""
-        deaths = {
-            device.address: self.faults.death(round_number, hospital.id, index)
-            for index, device in enumerate(hospital.devices)
-        }
-        return {address: death for address, death in deaths.items() if death is not Death.NEVER}

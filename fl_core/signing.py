@@ -7,6 +7,7 @@ bytes of the SHA-256 of the public key, the signature carrying that key, so that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -81,7 +82,10 @@ class Verifier(Protocol):
         """
 
 
+@lru_cache(maxsize=256)
 def _digest(message: TypedMessage) -> bytes:
+    """What is signed, 32 bytes; kept, since in a simulation signer and verifiers are one process."""
+
     def plain(value: FieldValue | None) -> str | bool | None:
         if isinstance(value, bytes):
             return value.hex()
@@ -132,6 +136,7 @@ class LocalSigner:
         return self._public + self._key.sign(_digest(message))
 
 
+@dataclass(frozen=True)
 class LocalVerifier:
     """Recovers the address of a `LocalSigner`."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.canonical import canonical_json, sha256
-from fl_core.cohorts import CohortTerms, default_threshold
+from fl_core.cohorts import CohortTerms, survivors_needed
 from fl_core.errors import SpecError
 from fl_core.json_fields import from_fields
 from fl_core.models import ModelSpec, parameter_count
@@ -150,6 +150,11 @@ class RoundSpec:
             raise SpecError(
                 f"at least {self.min_hospitals} hospitals: only profile private sums over hospitals"
             )
+        if self.profile is Profile.PRIVATE and self.noise is not None and not self.noise.corrupted_hospitals:
+            raise SpecError(
+                "profile private with noise: a hospital can take its own part off the sum, noise included, so that at "
+                "least 1 corrupted hospital must be counted on"
+            )
         self._check_ring()
         if self.noise is not None and not self.loss(self.noise.rounds).release <= self.noise.epsilon:
             raise SpecError(
@@ -263,7 +268,7 @@ class RoundSpec:
 
     def threshold(self, members: int) -> int:
         """Survivors that a cohort of `members` needs."""
-        return default_threshold(members, self.k_min)
+        return survivors_needed(members, self.k_min)
 
     def credited_rows(self, declared_rows: int, device_class: int) -> int:
         """Declared rows, capped by the device's class.

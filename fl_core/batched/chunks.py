@@ -16,6 +16,7 @@ from fl_core.batched.convolutions import ConvolutionStack
 from fl_core.batched.layers import LinearStack
 from fl_core.batched.modules import ModuleStack
 from fl_core.batched.population import NoiseOf, Population
+from fl_core.batched.recycled import Recycled
 from fl_core.batched.stack import Stack
 from fl_core.errors import DataError, SpecError, TrainingError
 from fl_core.models import Float32Array, ModelSpec, tensor_of
@@ -110,8 +111,8 @@ def train_in_chunks(  # noqa: PLR0917
                 f"labels reach {every.min()}..{every.max()}, but the model has {spec.classes} classes"
             )
 
-    def stack(devices: int) -> Stack[Any]:
-        return (ConvolutionStack if spec.kind == "conv1d" else LinearStack)(spec, flat, devices)
+    def stack(devices: int, memory: Recycled) -> Stack[Any]:
+        return (ConvolutionStack if spec.kind == "conv1d" else LinearStack)(spec, flat, devices, memory)
 
     return _in_order(
         Population(stack, features, labels, training, seeds, learning_rates, torch.device(device), noise),
@@ -145,8 +146,8 @@ def train_modules_in_chunks(  # noqa: PLR0917
             )
     placed = module.to(device)
 
-    def stack(devices: int) -> Stack[Any]:
-        return ModuleStack(placed, devices)
+    def stack(devices: int, memory: Recycled) -> Stack[Any]:
+        return ModuleStack(placed, devices, memory)
 
     return _in_order(
         Population(stack, features, labels, training, seeds, learning_rates, torch.device(device), noise),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 
 from fl_core.batched.layers import LinearStack, Pieces, output_error, squares
+from fl_core.batched.recycled import Recycled
 from fl_core.models import ModelSpec
 
 
 class ConvolutionStack(LinearStack):
     """Stacked models of kind conv1d; a `Stack`. Signals are held time first: (a, b, samples, channels)."""
 
-    def __init__(self, spec: ModelSpec, start: torch.Tensor, devices: int) -> None:
+    def __init__(self, spec: ModelSpec, start: torch.Tensor, devices: int, memory: Recycled) -> None:
         """Stack copies of one model; arguments as for linear layers."""
-        super().__init__(spec, start, devices)
+        super().__init__(spec, start, devices, memory)
         self._spec = spec
 
     def _passes(self, x: torch.Tensor, y: torch.Tensor) -> Pieces:

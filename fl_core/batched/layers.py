@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own name
 
-from fl_core.batched.stack import clip_factors, room_for_changes
+from fl_core.batched.recycled import Recycled
+from fl_core.batched.stack import clip_factors, room
 from fl_core.models import ModelSpec, layer_views
 
 Pieces = tuple[list[torch.Tensor], list[torch.Tensor]]
@@ -50,13 +51,14 @@ class Layer:
 class LinearStack:
     """Stacked multinomial logistic regressions or ReLU networks; a `Stack`."""
 
-    def __init__(self, spec: ModelSpec, start: torch.Tensor, devices: int) -> None:
+    def __init__(self, spec: ModelSpec, start: torch.Tensor, devices: int, memory: Recycled) -> None:
         """Stack copies of one model.
 
         Args:
             spec: the model.
             start: its parameters, float32 (d,).
             devices: c.
+            memory: where the changes are held.
         """
         self.shapes: list[tuple[int, ...]] = []
         self.starts: list[torch.Tensor] = []
@@ -65,7 +67,7 @@ class LinearStack:
             self.starts += [weight, bias]
         self.feature_padding = 0 if spec.kind == "conv1d" else -spec.features % _ALIGNMENT
         self.starts[0] = F.pad(self.starts[0], (0, self.feature_padding))
-        self.changes = room_for_changes(self.starts, devices)
+        self.changes = room(start, [(devices, *one.shape) for one in self.starts], memory)
         self._moved = False
 
     def gradient(

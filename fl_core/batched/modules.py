@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from fl_core.batched.stack import clip_factors, room_for_changes
+from fl_core.batched.recycled import Recycled
+from fl_core.batched.stack import clip_factors, room
 
 Named = dict[str, torch.Tensor]
 
@@ -23,12 +24,13 @@ class ModuleStack:
 
     feature_padding = 0
 
-    def __init__(self, module: nn.Module, devices: int) -> None:
+    def __init__(self, module: nn.Module, devices: int, memory: Recycled) -> None:
         """Stack copies of a module, which is left as it is.
 
         Args:
             module: the model, with the parameters to start from.
             devices: c.
+            memory: where the changes are held.
         """
         module = copy.deepcopy(
             module
@@ -39,7 +41,8 @@ class ModuleStack:
         self._names = list(named)
         self.starts = list(named.values())
         self.shapes = [tuple(parameter.shape) for parameter in self.starts]
-        self.changes = room_for_changes(self.starts, devices)
+        shapes = [(devices, *start.shape) for start in self.starts]
+        self.changes = room(self.starts[0], shapes, memory)
         self._moved = False
 
     def gradient(

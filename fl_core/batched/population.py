@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from fl_core.batched.descent import Descent
-from fl_core.batched.stack import Stack, views
+from fl_core.batched.recycled import Recycled
+from fl_core.batched.stack import Stack, room, views
 from fl_core.batched.steps import epoch_steps
 from fl_core.errors import SpecError
 from fl_core.models import Float32Array
@@ -31,7 +32,7 @@ class Population:
     """Devices that train from the same start.
 
     Attributes:
-        stack: makes a stack of so many models.
+        stack: makes a stack of so many models, in memory of this kind.
         features: float32 (n_i, ...) of each device.
         labels: int64 (n_i,) of each device.
         training: epochs, batches and steps.
@@ -41,7 +42,7 @@ class Population:
         noise: gives the source of a chunk's noise; None for one keyed by the operating system.
     """
 
-    stack: Callable[[int], Stack[Any]]
+    stack: Callable[[int, Recycled], Stack[Any]]
     features: Sequence[NDArray[np.float32]]
     labels: Sequence[IntArray]
     training: LocalTraining
@@ -49,6 +50,7 @@ class Population:
     learning_rates: Sequence[float] | None
     device: torch.device
     noise: NoiseOf | None
+    memory: Recycled = field(default_factory=Recycled, init=False)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -76,7 +78,7 @@ class Population:
         if self.learning_rates is not None:
             rates = [self.learning_rates[where][index] for index in order]
         with torch.no_grad(), one_thread():
-            stack = self.stack(len(order))
+            stack = self.stack(len(order), self.memory)
             rows = _Rows(self, where, order, stack.feature_padding)
             descent = Descent(
                 stack.changes,
@@ -86,7 +88,7 @@ class Population:
             )
             generators = [torch.Generator().manual_seed(seeds[index]) for index in order]
             self._descend(stack, descent, rows, sizes, generators, where)
-            return _deltas(stack, order)
+            return _deltas(stack, order, self.memory)
 
     def _descend(  # noqa: PLR0917
         self,
@@ -165,10 +167,10 @@ def _add_noise(
             destination[these, ..., : part.shape[-1]].add_(part)
 
 
-def _deltas(stack: Stack[Any], order: Sequence[int]) -> Float32Array:
+def _deltas(stack: Stack[Any], order: Sequence[int], memory: Recycled) -> Float32Array:
     """How far the models are from their start, float32 (c, d), in the order of the chunk."""
     dim = sum(math.prod(shape) for shape in stack.shapes)
-    deltas = stack.changes[0].new_empty((len(order), dim))
+    (deltas,) = room(stack.changes[0], [(len(order), dim)], memory)
     for view, change in zip(views(stack.shapes, deltas), stack.changes, strict=True):
         view.copy_(change[..., : view.shape[-1]])
     if any(place != index for place, index in enumerate(order)):

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from fl_core.batched.recycled import Recycled
+
 Pieces = TypeVar("Pieces")
 
 
@@ -54,6 +56,8 @@ def clip_factors(squared_norms: torch.Tensor, max_grad_norm: float) -> torch.Ten
     return (max_grad_norm / (squared_norms.sqrt() + 1e-6)).clamp_(max=1.0)
 
 
-def room_for_changes(starts: Sequence[torch.Tensor], devices: int) -> list[torch.Tensor]:
-    """A tensor (c, ...) for each parameter, not filled."""
-    return [start.new_empty((devices, *start.shape)) for start in starts]
+def room(like: torch.Tensor, shapes: Sequence[tuple[int, ...]], memory: Recycled) -> list[torch.Tensor]:
+    """Tensors of these shapes where `like` is, not filled."""
+    if like.device.type == "cpu":
+        return memory.empty(shapes)
+    return [like.new_empty(shape) for shape in shapes]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fl_core.errors import FlError, SpecError
 from fl_core.json_fields import from_fields
 from fl_core.privacy.exposure import RoundExposure
-from fl_core.privacy.loss import PrivacyLoss, composed_loss, person_exposure
+from fl_core.privacy.loss import PrivacyLoss, composed_loss, composed_person_loss
 from fl_core.privacy.noise_spec import NoiseSpec, check_target
 
 UPDATE = "update"
@@ -47,9 +48,10 @@ class Budget:
             check_target(self.edge_epsilon, self.delta, self.rounds)
 
     @classmethod
-    def of(cls, noise: NoiseSpec) -> Budget:
-        """The budget that a noise was calibrated for."""
-        return cls(noise.epsilon, noise.delta, noise.rounds)
+    def of(cls, noise: NoiseSpec, exposure: RoundExposure) -> Budget:
+        """The budget that a noise was calibrated for; at the edge what its rounds come to there, where it is finite."""
+        edge = composed_loss([(exposure, noise.rounds)], noise.delta).edge
+        return cls(noise.epsilon, noise.delta, noise.rounds, edge if math.isfinite(edge) else None)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,11 @@ class Accountant:
             charges: committed before; they are not judged again.
         """
         self._budget = budget
-        self._charges = tuple(charges)
+        self._charges: list[Charge] = []
+        self._times: Counter[RoundExposure] = Counter()
+        self._updates = 0
+        for charge in charges:
+            self.admit(charge)
 
     @property
     def budget(self) -> Budget:
@@ -90,18 +96,19 @@ class Accountant:
     @property
     def charges(self) -> tuple[Charge, ...]:
         """The committed charges, oldest first."""
-        return self._charges
+        return tuple(self._charges)
 
-    def loss(self, *further: Charge, devices: int = 1) -> PrivacyLoss:
-        """What was lost so far, were `further` charges added.
+    @property
+    def last_round(self) -> int | None:
+        """The last round charged for, or None."""
+        return self._charges[-1].round_number if self._charges else None
 
-        Args:
-            further: charges to try dry.
-            devices: devices of one person, for the person-level figures.
-        """
-        counts = Counter(charge.exposure for charge in (*self._charges, *further))
-        exposures = [(person_exposure(exposure, devices), count) for exposure, count in counts.items()]
-        return composed_loss(exposures, self._budget.delta)
+    def loss(self, *further: Charge) -> PrivacyLoss:
+        """What was lost so far, were `further` charges added."""
+        times = self._times
+        if further:
+            times = times + Counter(charge.exposure for charge in further)
+        return composed_loss(times.items(), self._budget.delta)
 
     def would_exceed(self, charge: Charge) -> bool:
         """Whether the charge would overspend; nothing is committed."""
@@ -124,8 +131,14 @@ class Accountant:
             PrivacyBudgetError: it would overspend; nothing was committed.
         """
         self.require(charge)
-        self._charges = (*self._charges, charge)
+        self.admit(charge)
         return self.loss()
+
+    def admit(self, charge: Charge) -> None:
+        """Commit a charge for what has happened already, whatever it comes to; later ones are refused accordingly."""
+        self._charges.append(charge)
+        self._times[charge.exposure] += 1
+        self._updates += charge.purpose == UPDATE
 
     def to_json(self) -> dict[str, Any]:
         """The account as a JSON object, for checkpoints."""
@@ -155,8 +168,7 @@ class Accountant:
 
     def _objection(self, charge: Charge) -> str | None:
         cap = self._budget
-        taken = sum(item.purpose == UPDATE for item in self._charges)
-        if charge.purpose == UPDATE and taken >= cap.rounds:
+        if charge.purpose == UPDATE and self._updates >= cap.rounds:
             return f"round {charge.round_number}: the device has taken part in its {cap.rounds} rounds"
         loss = self.loss(charge)
         for what, lost, allowed in (
@@ -169,6 +181,34 @@ class Accountant:
                     "allowed: stop here, or start with more noise"
                 )
         return None
+
+
+def person_loss(accounts: Collection[Accountant]) -> PrivacyLoss:
+    """What a person has lost through all devices of theirs, given the devices' accounts, at least one.
+
+    Charges of different devices for the same round and purpose are one change of that round's sums.
+
+    Raises:
+        SpecError: accounts of different deltas, or devices that one and the same sum was charged to differently.
+    """
+    deltas = {account.budget.delta for account in accounts}
+    if len(deltas) != 1:
+        raise SpecError(
+            f"a person's devices have accounts of delta {sorted(deltas)}: one is needed, the same for all"
+        )
+    exposures: dict[tuple[int, str], RoundExposure] = {}
+    devices: Counter[tuple[int, str]] = Counter()
+    for charge in (charge for account in accounts for charge in account.charges):
+        key = charge.round_number, charge.purpose
+        if exposures.setdefault(key, charge.exposure) != charge.exposure:
+            raise SpecError(
+                f"a person's devices were charged differently for the {charge.purpose} of round {key[0]}"
+            )
+        devices[key] += 1
+    rounds = Counter((exposures[key], count) for key, count in devices.items())
+    return composed_person_loss(
+        [(exposure, count, times) for (exposure, count), times in rounds.items()], deltas.pop()
+    )
 
 
 @dataclass(frozen=True)

@@ -44,26 +44,49 @@ def composed_loss(exposures: Iterable[tuple[RoundExposure, int]], delta: float) 
     Raises:
         SpecError: delta is not in (0, 1).
     """
-    return _composed_loss(tuple(exposures), delta)
+    return composed_person_loss([(exposure, 1, count) for exposure, count in exposures], delta)
+
+
+def composed_person_loss(rounds: Iterable[tuple[RoundExposure, int, int]], delta: float) -> PrivacyLoss:
+    """Loss of a person whose devices' inputs are all replaced by zero together (docs/accounting.md).
+
+    It holds however the devices are spread over sums. Their own noise counts: they are as honest as others.
+
+    Args:
+        rounds: exposure of a round, how many of the person's devices took part in it, and how many such rounds.
+        delta: of all figures.
+
+    Raises:
+        SpecError: delta is not in (0, 1), or fewer than one device.
+    """
+    return _composed_loss(tuple(rounds), delta)
 
 
 @lru_cache(maxsize=4096)
-def _composed_loss(items: tuple[tuple[RoundExposure, int], ...], delta: float) -> PrivacyLoss:
+def _composed_loss(items: tuple[tuple[RoundExposure, int, int], ...], delta: float) -> PrivacyLoss:
     """Cached: devices that took part in as many rounds share their figures."""
-    distance = sum(exposure.distance * count for exposure, count in items)
+    distance = sum(exposure.distance * devices * count for exposure, devices, count in items)
+    curves = [(_person_curves(exposure, devices), count) for exposure, devices, count in items]
 
-    def epsilon(variances: list[float]) -> float:
-        parts = [
-            (_cached_rdp(variance, exposure.sensitivity), count)
-            for variance, (exposure, count) in zip(variances, items, strict=True)
-        ]
-        return epsilon_of(composed(parts), delta, distance)
+    def epsilon(figure: str) -> float:
+        return epsilon_of(composed([(curve[figure], count) for curve, count in curves]), delta, distance)
 
-    return PrivacyLoss(
-        edge=epsilon([exposure.edge for exposure, _ in items]),
-        release=epsilon([exposure.release for exposure, _ in items]),
-        unmasked=epsilon([exposure.unmasked for exposure, _ in items]),
-    )
+    return PrivacyLoss(edge=epsilon("edge"), release=epsilon("release"), unmasked=epsilon("unmasked"))
+
+
+def _person_curves(exposure: RoundExposure, devices: int) -> dict[str, Float64Array]:
+    """Rényi bounds of one round by figure, for a person with so many devices in it.
+
+    Unmasked, each device's vector is seen by itself, so that the bounds of single devices add up. In sums the worst is
+    that all devices are in one and the same: the bound grows at least in proportion to their number, so that several
+    sums with some of them each never tell more. A sum follows from the vectors, and what is released from the sums:
+    each figure is at most the one before.
+    """
+    together = exposure.sensitivity.times(devices)
+    unmasked = devices * _cached_rdp(exposure.unmasked, exposure.sensitivity)
+    edge = np.minimum(_cached_rdp(exposure.edge, together), unmasked)
+    release = np.minimum(_cached_rdp(exposure.release, together), edge)
+    return {"edge": edge, "release": release, "unmasked": unmasked}
 
 
 def privacy_loss(
@@ -94,23 +117,6 @@ def privacy_loss(
         entries=entries,
     )
     return composed_loss([(exposure, rounds_taken)], noise.delta)
-
-
-def person_exposure(exposure: RoundExposure, devices: int) -> RoundExposure:
-    """The same round, where one person owns `devices` of the devices: replaced by zero together.
-
-    The worst case: all of them are in the same sum. Their own noise still counts, since they are honest.
-
-    Raises:
-        SpecError: fewer than one device.
-    """
-    return RoundExposure(
-        exposure.sensitivity.times(devices),
-        exposure.unmasked,
-        exposure.edge,
-        exposure.release,
-        exposure.distance,
-    )
 
 
 def rho_per_round(exposure: RoundExposure) -> int:

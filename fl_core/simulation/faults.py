@@ -58,7 +58,7 @@ class RandomFaults:
 
     def death(self, round_number: int, hospital: int, index: int) -> Death:
         """When the device with this index in its hospital falls silent in this round."""
-        if hospital == 0:
+        if hospital == 0 or self.rate == 0:
             return Death.NEVER
         rng = np.random.default_rng((self.seed, 7, round_number, hospital, index))
         if rng.random() >= self.rate:

@@ -2,6 +2,7 @@
 
 from fl_core.tiers.cloud import Cloud, federated_average, mean_update
 from fl_core.tiers.device import Device, Records
+from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_cohort, subject_of
 from fl_core.tiers.edge import Called, Edge, ValidationRows
 from fl_core.tiers.hospital_keys import HospitalKeys, epoch_commitment, seed_digest
@@ -29,6 +30,7 @@ __all__ = [
     "CohortSum",
     "Counts",
     "Device",
+    "DeviceMemory",
     "Edge",
     "HospitalKeys",
     "JointServer",

@@ -14,7 +14,7 @@ from fl_core.cohorts import CohortTerms, ReadyDevice
 from fl_core.data import Encoder, Schema, Table
 from fl_core.data.tables import IntArray
 from fl_core.errors import SpecError, TrainingError
-from fl_core.privacy import Accountant, Budget, Charge, NoiseSource, sample_skellam
+from fl_core.privacy import Accountant, Budget, NoiseSource
 from fl_core.round_plan import RoundPlan, decoded_plan
 from fl_core.secagg import (
     Advertisement,
@@ -27,10 +27,13 @@ from fl_core.secagg import (
     verify_advertisements,
 )
 from fl_core.signing import Domain, Signer, Verifier
-from fl_core.simulation.behaviours import Behaviour, labels_as_used, update_as_sent
+from fl_core.simulation.behaviours import Behaviour, labels_as_used
 from fl_core.spec import RoundSpec
 from fl_core.statistics import encode_statistics
+from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_to
+from fl_core.tiers.outgoing import Outgoing, fresh_noise
+from fl_core.tiers.own_account import OwnAccount
 from fl_core.tiers.task import Task
 from fl_core.updates import EncodedUpdate
 
@@ -66,18 +69,6 @@ def _verified(
     return verify_advertisements(advertisements, epoch, domain, verifier)
 
 
-def fresh_noise(_round_number: int) -> NoiseSource:
-    """Noise keyed by the operating system, whatever the round."""
-    return NoiseSource.from_os()
-
-
-def _charge(spec: RoundSpec, plan: CohortPlan) -> Charge | None:
-    """What taking part in an attempt costs; None where noise is off and nothing is claimed."""
-    if spec.exposure is None:
-        return None
-    return Charge(plan.round, plan.attempt, "update", spec.exposure)
-
-
 class Device:
     """One simulated IoMT device of a hospital."""
 
@@ -96,6 +87,7 @@ class Device:
         journal: Journal,
         seed: Sequence[int],
         noise_source: Callable[[int], NoiseSource] = fresh_noise,
+        budget: Budget | None = None,
     ) -> None:
         """Take ownership of records.
 
@@ -113,6 +105,7 @@ class Device:
             seed: seed of its training and rounding (never of its secrets).
             noise_source: where the noise of a round comes from; anything but the operating system's randomness is for
                 tests.
+            budget: what the device is ready to lose of its privacy; None takes over the first spec's with noise.
         """
         self._accounts = accounts
         self._verifier = verifier
@@ -120,10 +113,10 @@ class Device:
         self._records = records
         self._journal = journal
         self._seed = tuple(seed)
-        self._noise_source = noise_source
-        self._accountant: Accountant | None = None
+        self._outgoing = Outgoing(self._seed, behaviour, noise_source)
+        self._account = OwnAccount(budget)
         self._sent: _Sent | None = None
-        self.residual: NDArray[np.float32] | None = None
+        self.failure: TrainingError | None = None
         self._signer = accounts(0)
         self._identity: EpochIdentity | None = None
         self._roster: Roster | None = None
@@ -139,6 +132,11 @@ class Device:
     def address(self) -> bytes:
         """The device's account, 20 bytes."""
         return self._signer.address
+
+    @property
+    def residual(self) -> NDArray[np.float32] | None:
+        """What earlier rounds left unsent, float32 (d,), a copy; None before a round with error feedback."""
+        return self._outgoing.residual
 
     @property
     def rows(self) -> int:
@@ -184,9 +182,27 @@ class Device:
         )
         self.identity.meet(self._roster)
 
+    def memory(self) -> DeviceMemory:
+        """What rounds change in the device, for the process that this one was forked from.
+
+        The residual is not part of it: its memory is shared.
+        """
+        return DeviceMemory(self.identity.pairs, self._journal, self.accountant)
+
+    def remember(self, memory: DeviceMemory, roster: Roster | None = None) -> None:
+        """Go on from what happened to the device in a forked process.
+
+        Args:
+            memory: what `memory` gave there.
+            roster: the epoch's roster, verified, where the device has met it there.
+        """
+        self.identity.take_pairs(memory.pairs)
+        self._journal, self._account.accountant = memory.journal, memory.accountant
+        self._roster = self._roster if roster is None else roster
+
     def snapshot(self) -> Snapshot:
         """What the device holds between two rounds; its records and features are no part of it."""
-        account, residual = self._accountant, self.residual
+        account, residual = self.accountant, self.residual
         return Snapshot(
             arrays={} if residual is None else {"residual": residual},
             secrets={"identity": self.identity.to_bytes(), "journal": self._journal.to_bytes()},
@@ -212,19 +228,14 @@ class Device:
             raise SecAggError(f"keys of {identity.address.hex()} for the device {signer.address.hex()}")
         self._journal.restore(snapshot.secret("journal"))
         if "residual" in snapshot.arrays:
-            self.residual = snapshot.array("residual", np.float32, (dim,))
+            self._outgoing.keep(snapshot.array("residual", np.float32, (dim,)))
         if "account" in snapshot.parts:
-            self._accountant = account_from(snapshot.part("account"))
+            self._account.accountant = account_from(snapshot.part("account"))
         self._signer, self._identity, self._roster = signer, identity, roster
 
     def charge_interrupted(self, spec: RoundSpec, round_number: int) -> None:
-        """Charge a round that was interrupted: nobody knows any more whether the device's masked input was sent.
-
-        Raises:
-            PrivacyBudgetError: the device's account has no room for it.
-        """
-        if spec.exposure is not None:
-            self._account(spec).charge(Charge(round_number, 0, "update", spec.exposure))
+        """Charge a round that was interrupted: nobody knows any more whether the device's masked input was sent."""
+        self._account.admit(spec, round_number)
 
     def fit(self, encoder: Encoder) -> None:
         """Encode the device's records with the agreed scaling."""
@@ -243,11 +254,13 @@ class Device:
             max_rows: most rows that all devices together may hold (fixes the range of the sum).
 
         Raises:
-            SpecError: the call contradicts the public draw, or calls it to a cohort that it is not in.
+            SpecError: the call contradicts the public draw, or calls it to a cohort that it is not in; or the device
+                takes part with noise only.
             DataError: a value beyond the schema's declared magnitudes.
             SecAggError: keys, roster and plan do not belong together, or the round has passed.
         """
-        plan = called_to(call, public, self.ready, terms).plan
+        self._account.require_noise(None)
+        plan = self._called_to(call, public, terms).plan
         numeric = self._records.table.numeric[self._records.rows]
         return self._client(plan, encode_statistics(numeric, schema, bits=terms.bits, max_rows=max_rows))
 
@@ -263,8 +276,9 @@ class Device:
             The training that it will do.
 
         Raises:
-            SpecError: plan or call contradict the public round, the device is called to a cohort that it is not in, or
-                it has no features yet.
+            SpecError: plan or call contradict the public round, the device is called to a cohort that it is not in, it
+                takes part with noise only, or it has no features yet.
+            PrivacyBudgetError: the round would overspend the device's account.
         """
         decoded = decoded_plan(plan)
         spec, number = decoded.spec, decoded.number
@@ -276,11 +290,10 @@ class Device:
             raise SpecError(f"round {number}: the plan's model is not the public one")
         if decoded.previous_hash != public.previous_hash:
             raise SpecError(f"round {number}: the plan's model of the round before is not the public one")
-        cohort = called_to(call, public, self.ready, spec.terms)
+        cohort = self._called_to(call, public, spec.terms)
         task = self.task(decoded, cohort, public.beacon)
-        charge = _charge(spec, cohort.plan)
-        if charge is not None:
-            self._account(spec).require(charge)
+        self._account.require(spec, cohort.plan, self._journal.last_round(cohort.plan.session))
+        self._outgoing.make_room(task.codec)
         return task
 
     def task(self, plan: RoundPlan, cohort: CalledCohort, beacon: bytes) -> Task:
@@ -295,6 +308,11 @@ class Device:
             raise SpecError(
                 f"round {plan.number}: the model takes {plan.spec.model.features} features, "
                 f"the device has {self._features.shape[1]}"
+            )
+        classes = len(self._records.table.class_names)
+        if plan.spec.model.classes != classes:
+            raise SpecError(
+                f"round {plan.number}: the model tells {plan.spec.model.classes} classes apart, the data have {classes}"
             )
         return Task(
             plan=plan,
@@ -314,25 +332,28 @@ class Device:
             delta: what training changed, float32 (d,).
 
         What the attempt costs in privacy is charged before anything leaves, and stays charged if the attempt fails.
+        With noise on, a device whose training failed sends noise on nothing: whether it did depends on its data, and
+        must not be seen. `failure` then says so to whoever runs a simulation.
 
         Returns:
             The device's side of the cohort's secure aggregation.
 
         Raises:
-            TrainingError: training gave something that must not be sent.
+            TrainingError: training gave something that must not be sent, and there is no noise to hide that in.
             SecAggError: keys, roster and plan do not belong together, or the round has passed.
             PrivacyBudgetError: the round would overspend the device's account.
         """
-        if not np.isfinite(delta).all():
-            raise TrainingError(
-                f"local training diverged at learning rate {task.plan.spec.training.learning_rate}; "
-                "lower it, or check the start model"
-            )
-        encoded = self.encode(task, delta)
-        client = self._client(task.cohort.plan, encoded.ring)
-        charge = _charge(task.plan.spec, task.cohort.plan)
-        if charge is not None:
-            self._account(task.plan.spec).charge(charge)
+        plan, spec = task.cohort.plan, task.plan.spec
+        self._account.charge(spec, plan, self._journal.last_round(plan.session))
+        self.failure = None
+        try:
+            encoded = self.encode(task, delta)
+        except TrainingError as error:
+            if spec.noise is None:
+                raise
+            self.failure = error
+            encoded = self.encode(task, np.zeros_like(delta))
+        client = self._client(plan, encoded.ring)
         self._sent = _Sent(client, encoded)
         return client
 
@@ -344,47 +365,46 @@ class Device:
         Raises:
             TrainingError: training gave something that must not be sent.
         """
-        spec, number = task.plan.spec, task.plan.number
-        noise = None
-        if spec.noise is not None and spec.noise.local_variance > 0:
-            noise = sample_skellam(spec.noise.local_variance, task.codec.length, self._noise_source(number))
-        return task.codec.encode(
-            update_as_sent(self.behaviour, delta),
-            self.residual,
-            spec.weight(self.declared_rows, self.device_class),
-            np.random.default_rng((*self._seed, number, 2)),
-            noise,
-        )
+        weight = task.plan.spec.weight(self.declared_rows, self.device_class)
+        return self._outgoing.encode(task, delta, weight)
 
     def settle(self) -> None:
-        """Keep what the round left unsent for the next one; called when the round is over for this device.
+        """Keep what the round left unsent for the next one, and no key of it; called when it is over for this device.
 
         The device knows only whether it got to the end itself. If it did, what it sent counts as included, though its
         cohort may still have failed; if not, as lost, though the others may have summed it. Neither costs privacy:
         the residual never leaves, and every update is clipped with it.
         """
         sent, self._sent = self._sent, None
-        if sent is not None and sent.encoded.batch.codec.residual_norm:
-            self.residual = sent.encoded.settle(included=sent.client.done)
+        if sent is None:
+            return
+        sent.client.abandon()
+        if sent.encoded.batch.codec.residual_norm:
+            self._outgoing.keep(sent.encoded.settle(included=sent.client.done))
 
     @property
     def accountant(self) -> Accountant | None:
         """The device's privacy account; None before its first round with noise."""
-        return self._accountant
-
-    def _account(self, spec: RoundSpec) -> Accountant:
-        if self._accountant is None:
-            assert spec.noise is not None
-            self._accountant = Accountant(Budget.of(spec.noise))
-        return self._accountant
+        return self._account.accountant
 
     def _derived_seed(self, number: int, purpose: int) -> int:
         state = np.random.SeedSequence((*self._seed, number, purpose)).generate_state(1, np.uint64)
         return int(state[0]) >> 1  # 63 bits
 
-    def _client(self, plan: CohortPlan, vector: NDArray[np.uint64]) -> SecAggClient:
+    def _called_to(self, call: bytes, public: PublicDraw, terms: CohortTerms) -> CalledCohort:
+        """The cohort of a call that both the public draw and this device's own roster bear out."""
+        called = called_to(call, public, self.ready, terms)
         if self._roster is None:
             raise SpecError("device has met no peers yet: the epoch's roster comes first")
+        if public.roster_roots.get(called.plan.hospital) != self._roster.root:
+            raise SpecError(
+                f"round {public.round_number}: the public roster of hospital {called.plan.hospital} is not the one "
+                "that this device was shown"
+            )
+        return called
+
+    def _client(self, plan: CohortPlan, vector: NDArray[np.uint64]) -> SecAggClient:
+        assert self._roster is not None
         return SecAggClient(
             self.identity, plan, self._roster, vector, self._journal, self._signer, self._domain
         )

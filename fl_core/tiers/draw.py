@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fl_core.canonical import sha256
-from fl_core.cohorts import CohortTerms, ReadyDevice, default_threshold, draw_cohorts, ready_digest
+from fl_core.cohorts import (
+    CohortTerms,
+    ReadyDevice,
+    default_graph,
+    default_threshold,
+    draw_cohorts,
+    ready_digest,
+)
 from fl_core.errors import SpecError
 from fl_core.secagg import CohortPlan
 from fl_core.tiers.messages import CohortCall
@@ -25,6 +32,8 @@ class PublicDraw:
         session: 32 bytes that name the run.
         beacon: 32 bytes.
         ready_digests: each hospital's ready-list digest, fixed before the beacon.
+        roster_roots: root of each hospital's roster of the epoch, registered before its rounds: an edge that showed its
+            devices a roster of its own would fill their cohorts with devices of its own.
         spec_hash: digest of the round's spec, 32 bytes; None where nothing is trained (the scaling statistics).
         model_hash: digest of the model to start from, 32 bytes; None where nothing is trained.
         previous_hash: digest of the model that the round before started from, 32 bytes; None in a run's first round.
@@ -34,6 +43,7 @@ class PublicDraw:
     session: bytes
     beacon: bytes
     ready_digests: Mapping[int, bytes]
+    roster_roots: Mapping[int, bytes]
     spec_hash: bytes | None = None
     model_hash: bytes | None = None
     previous_hash: bytes | None = None
@@ -48,6 +58,8 @@ class PublicDraw:
 
 MAX_ATTEMPTS = 7
 """What depends on the attempt could be ground for by an edge that may name any number."""
+
+_GRAPH_TAG = b"FedIoMT.NeighbourGraph.v1"
 
 NO_SUBJECT = bytes(32)
 """The subject of a sum in which nothing is trained."""
@@ -141,6 +153,10 @@ def called_cohort(call: CohortCall, terms: CohortTerms, subject: bytes) -> Calle
         )
     drawn = cohorts[call.cohort]
     members = tuple(sorted(call.ready[position].address for position in drawn.positions))
+    choice, graph = default_graph(len(members), terms.k_min), None
+    if choice is not None:
+        place = call.hospital.to_bytes(8, "big") + call.cohort.to_bytes(8, "big")
+        graph = choice.graph(sha256(_GRAPH_TAG + call.beacon + place))
     plan = CohortPlan(
         session=call.session,
         round=call.round_number,
@@ -148,9 +164,10 @@ def called_cohort(call: CohortCall, terms: CohortTerms, subject: bytes) -> Calle
         cohort=call.cohort,
         attempt=call.attempt,
         members=members,
-        threshold=default_threshold(len(members), terms.k_min),
+        threshold=default_threshold(len(members), terms.k_min) if choice is None else choice.threshold,
         bits=terms.bits,
         dim=terms.lengths[drawn.link_class],
         subject=subject,
+        graph=graph,
     )
     return CalledCohort(plan, drawn.link_class)

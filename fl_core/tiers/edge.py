@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from fl_core.secagg import (
     Journal,
     Roster,
     SecAggClient,
+    SecAggError,
     SecAggResult,
     SecAggServer,
     verify_advertisements,
@@ -110,12 +111,21 @@ class Edge:
         self._keys = HospitalKeys.draw(self._account, self._domain, epoch, self._draw_seed())
         return self._keys.advertisement
 
-    def meet(self, advertisements: Sequence[Advertisement]) -> None:
+    def meet(self, advertisements: Sequence[Advertisement], admitted: Collection[bytes]) -> None:
         """Verify the hospitals' keys of this epoch once, and agree on pair keys with every other hospital.
 
+        Args:
+            advertisements: as the cloud shows them.
+            admitted: accounts of the consortium's hospitals as this one reads them for itself, from the chain where
+                there is one: a cloud that could add accounts of its own would be alone with this hospital in the sum.
+
         Raises:
-            SecAggError: a signature or the roster is bad.
+            SecAggError: a signature or the roster is bad, or it is not that of the admitted hospitals.
         """
+        if {item.address for item in advertisements} != set(admitted):
+            raise SecAggError(
+                f"hospital {self.hospital}: the keys shown are not those of the {len(admitted)} admitted hospitals"
+            )
         epoch = self.keys.advertisement.epoch
         self._peers = verify_advertisements(advertisements, epoch, self._domain, self._verifier)
         self.keys.identity.meet(self._peers)
@@ -275,8 +285,9 @@ class Edge:
         Global noise is on each of them.
 
         Raises:
-            SpecError: the sum could leave the range of 64 bits.
+            SpecError: the sum could leave the range of 64 bits, or the spec is not the public one.
         """
+        self._check(public, spec)
         if not sums or spec.profile is Profile.PRIVATE:
             return ()
         if spec.profile is Profile.HOSPITAL:
@@ -287,6 +298,11 @@ class Edge:
             for item in sums
         )
         return tuple(self._noised(public, spec, release) for release in apart)
+
+    def _check(self, public: PublicDraw, spec: RoundSpec) -> None:
+        """Noise and profile are those of the public spec, not of any that the cloud hands out."""
+        if spec.digest != public.spec_hash:
+            raise SpecError(f"round {public.round_number}: the plan's spec is not the public one")
 
     def _noised(self, public: PublicDraw, spec: RoundSpec, release: Release) -> Release:
         """The sum with the hospital's global noise: a function of its committed seed and the beacon."""
@@ -307,9 +323,10 @@ class Edge:
         """Join the sum over hospitals (profile `private`) with the sum of this hospital's cohorts, and its noise.
 
         Raises:
-            SpecError: too few hospitals, or a sum that could leave the range of 64 bits.
+            SpecError: too few hospitals, a sum that could leave the range of 64 bits, or a spec that is not public.
             SecAggError: the hospitals have not met, or the round has passed.
         """
+        self._check(public, spec)
         if self._peers is None:
             raise SpecError(f"hospital {self.hospital} has met no other hospitals yet")
         whole = summed_up(spec, self.hospital, sums)

@@ -57,7 +57,8 @@ def test_cohorts_are_drawn_within_a_link_class_or_with_slower_ones(classes, hosp
         assert len(cohort.positions) >= min(cohort_size, len(classes))
         assert len(cohort.positions) < 2 * cohort_size
     for link_class in set(classes):
-        if classes.count(link_class) >= 2 * cohort_size:
+        # fewer than a cohort join from faster classes: with as many cohorts as that, one is without them
+        if classes.count(link_class) >= cohort_size**2:
             assert any(set(map(classes.__getitem__, c.positions)) == {link_class} for c in drawn)
 
 

@@ -19,7 +19,7 @@ COARSE = {"clip_norm": 1.0, "fraction_bits": 8, "bits": 20}
 
 def noise_for(profile, *, rounds=3, epsilon=8.0, hospitals=1, corrupted=1):
     bound = update_bound(None, dim=spec_of(8).dim, clip_norm=1.0, fraction_bits=8)
-    honest = 3 - corrupted
+    honest, wicked = 3 - corrupted, int(profile is Profile.PRIVATE)
     return calibrate(
         profile=profile.value,
         epsilon=epsilon,
@@ -27,10 +27,11 @@ def noise_for(profile, *, rounds=3, epsilon=8.0, hospitals=1, corrupted=1):
         rounds=rounds,
         sensitivity=Sensitivity(bound.l1, bound.l2),
         honest_in_cohort=honest,
-        honest_at_release=honest * hospitals,
+        honest_at_release=honest * (hospitals - wicked),
         hospitals_at_release=hospitals,
         corrupted=corrupted,
         entries=spec_of(8).dim,
+        corrupted_hospitals=wicked,
         edge_epsilon=30.0,  # so that there is global noise too
     )
 
@@ -223,8 +224,7 @@ def test_scaling_needs_no_statistics_where_ranges_are_public():
 
 def test_where_slow_links_send_a_prefix_only_the_own_cohorts_noise_counts():
     """Later entries of the sum over hospitals may be sent by the cohorts of one of them."""
-    run = started(Profile.PRIVATE)
-    spec = replace(run.spec, noise=None)
+    spec = replace(started(Profile.PRIVATE).spec, noise=None)
     apart = replace(spec, compression=CompressionSpec(0.5, prefixes=(1.0, 0.5)))
     whole = replace(spec, compression=CompressionSpec(0.5))
     noise = NoiseSpec(8.0, 1e-5, 1, 1e7, 1e7, corrupted=1, corrupted_hospitals=1)

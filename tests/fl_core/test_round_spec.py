@@ -207,6 +207,14 @@ def test_a_spec_in_any_but_its_canonical_form_is_refused(change):
         ({"profile": Profile.HOSPITAL, "min_hospitals": 3}, "only profile private"),
         ({"noise": NoiseSpec(8.0, 1e-5, 10, 100.0, 100.0, corrupted=1)}, "does not keep epsilon 8.0"),
         (
+            {
+                "profile": Profile.PRIVATE,
+                "min_hospitals": 3,
+                "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1),
+            },
+            "at least 1 corrupted hospital",
+        ),
+        (
             {"bits": 16, "fraction_bits": 8, "noise": NoiseSpec(8.0, 1e-5, 1, 1e9, 0.0, 1)},
             "can wrap a ring of 16",
         ),
@@ -229,7 +237,7 @@ def test_every_field_of_a_spec_changes_its_digest():
         "classes": DEVICE_CLASSES[:2],
         "utility_clip": 2.0,
         "compression": CompressionSpec(0.5),
-        "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1),
+        "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1, corrupted_hospitals=1),
     }
     counts = (
         "cohort_size",

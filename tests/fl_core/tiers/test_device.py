@@ -197,7 +197,7 @@ def test_a_device_that_has_met_nobody_trains_for_nobody():
     plan = run.cloud.plan()
     call, members, _ = run.calls(plan)[0]
     device = run.devices[members[0]]
-    with pytest.raises(SpecError, match="statistics come first"):
+    with pytest.raises(SpecError, match="no peers yet"):
         device.accept(plan.encode(), call.encode(), run.public(plan))
     with pytest.raises(SpecError, match="no peers yet"):
         device.sum_statistics(call.encode(), run.schema, run.public(plan), TERMS, max_rows=MAX_ROWS)

@@ -106,3 +106,24 @@ def test_an_edge_values_means_and_models_on_its_own_rows(run):
     empty = ValidationRows(rows.features[:0], np.zeros(0, np.int64))
     edge.hold_validation(empty)
     assert edge.validation is empty
+
+
+def test_a_hospital_meets_the_admitted_hospitals_and_no_others():
+    """A cloud that shows a hospital accounts of its own beside it would read that hospital's sum."""
+    edges = [edge_of(h) for h in (1, 2, 3)]
+    shown = [edge.begin_epoch(0) for edge in edges]
+    admitted = [edge.account for edge in edges]
+    invented = [edge_of(h).begin_epoch(0) for h in (2, 3)]
+    for others in ([shown[0], *invented], shown[:2], [*shown, invented[0]]):
+        with pytest.raises(SecAggError, match="not those of the 3 admitted hospitals"):
+            edges[0].meet(others, admitted)
+    edges[0].meet(shown, admitted)
+
+
+def test_an_edge_releases_nothing_under_a_spec_that_is_not_public(run):
+    plan = run.cloud.plan()
+    loose = replace(plan.spec, clip_norm=2 * plan.spec.clip_norm)
+    edge, public = run.hospitals[0].edge, run.public(plan)
+    for act in (edge.release, edge.join_hospitals):
+        with pytest.raises(SpecError, match="spec is not the public one"):
+            act(public, loose, [])
