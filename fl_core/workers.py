@@ -9,8 +9,11 @@ from __future__ import annotations
 import gc
 import mmap
 import multiprocessing
+import signal
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -23,6 +26,8 @@ from fl_core.errors import FlError
 
 Made = TypeVar("Made")
 Tell = Callable[[int], None]
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerError(FlError):
@@ -59,11 +64,11 @@ def in_workers(
             process: BaseProcess = context.Process(
                 target=_work, args=(jobs, share, outbox, inbox), daemon=True
             )
-            with warnings.catch_warnings():
+            with _signals_afterwards(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: see above
                 process.start()
-            outbox.close()
-            running[inbox] = process
+                outbox.close()
+                running[inbox] = process
         while running:
             for inbox in wait(list(running)):  # type: ignore[assignment]  # of connections alone
                 if not _take(inbox, running[inbox], made, progress):
@@ -75,6 +80,25 @@ def in_workers(
             process.join()
             inbox.close()
     return [made[index] for index in range(len(jobs))]
+
+
+@contextmanager
+def _signals_afterwards() -> Iterator[None]:
+    """Handle what asks this process to stop after the block: Python drops what is raised in the hooks of a fork."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread
+        return
+    came: list[int] = []
+    handlers = {kind: signal.getsignal(kind) for kind in _STOPPING}
+    for kind in _STOPPING:
+        signal.signal(kind, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for kind, handler in handlers.items():
+            signal.signal(kind, signal.SIG_DFL if handler is None else handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _take(inbox: Connection[Any, Any], process: BaseProcess, made: dict[int, Made], progress: Tell) -> bool:
@@ -103,6 +127,8 @@ def _work(
     inbox: Connection[Any, Any],
 ) -> None:
     """What a process does: its share of the jobs, one after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells every process: the parent ends this one
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     inbox.close()
     gc.freeze()  # what is inherited is not garbage: looking through it again and again would copy its pages
     torch.set_num_threads(1)
@@ -110,7 +136,7 @@ def _work(
         for index in share:
             outbox.send(("made", (index, jobs[index](lambda count: outbox.send(("told", count))))))
         outbox.send(("finished", None))
-    except KeyboardInterrupt:
-        pass  # the parent was interrupted as well, and says so
+    except BrokenPipeError:
+        pass  # nobody listens any more
     except BaseException as error:
         outbox.send(("raised", error))

@@ -10,16 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.accuracy import measure_accuracy
-from benchmarks.bytes import METHODS, measure_bytes
+from benchmarks.byte_settings import SETTINGS
+from benchmarks.bytes import measure_bytes
+from benchmarks.canary import measure_canary
 from benchmarks.page import benchmarks_page
 from benchmarks.peers.flower_secagg import FlowerFigures, ensure_peer_env, measure_flower
+from benchmarks.population import measure_population
 from benchmarks.secagg import SecAggFigures, measure_secagg
-from benchmarks.suite import measure_suite
+from benchmarks.suite import PARTS, RESULTS, Order, kept_parts, measured_part
 from benchmarks.tables import (
     FigureTable,
     accuracy_table,
     bytes_table,
+    canary_table,
     engine_table,
+    population_table,
     secagg_table,
     tradeoff_table,
 )
@@ -105,12 +110,47 @@ def engine(
     _show(as_json, figures.to_json(), engine_table([figures]))
 
 
+@app.command()
+def population(
+    devices: Annotated[int, typer.Option(help="Devices of all edges.", min=3)] = 1_000,
+    hospitals: Annotated[int, typer.Option(help="Edges.", min=1)] = 10,
+    cohort_size: Annotated[int, typer.Option(help="Devices summed together.", min=3)] = 24,
+    k_min: Annotated[int, typer.Option(help="Fewest devices whose sum may be seen.", min=3)] = 16,
+    fraction: Annotated[float, typer.Option(help="Share of the parameters that a device sends.")] = 0.1,
+    epsilon: Annotated[float, typer.Option(help="At release, over the rounds measured.")] = 8.0,
+    workers: Annotated[int, typer.Option(help="Processes that play hospitals.", min=1)] = 2,
+    rounds: Annotated[int, typer.Option(help="Rounds after the first; the median counts.", min=1)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Whole rounds of many devices: training, noise, the real secure aggregation of every cohort, the next model."""
+    if devices < hospitals * k_min:
+        raise CommandError(
+            f"{devices} devices at {hospitals} edges make no cohort of {k_min}: take more, or fewer --hospitals"
+        )
+    with _status(as_json) as say:
+        say("keys of the epoch")
+        figures = measure_population(
+            devices=devices,
+            hospitals=hospitals,
+            cohort_size=cohort_size,
+            k_min=k_min,
+            fraction=fraction,
+            epsilon=epsilon,
+            workers=workers,
+            rounds=rounds,
+        )
+    _show(as_json, figures.to_json(), population_table([figures]))
+
+
 @app.command("bytes")
 def sent_bytes(
     model: Annotated[str, typer.Option(help="lite, mlp or both.")] = "both",
     devices: Annotated[int, typer.Option(help="Devices of the population.", min=100)] = 1_000,
-    rounds: Annotated[int, typer.Option(help="Most rounds of a run.", min=1)] = 60,
-    seed: Annotated[int, typer.Option(help="Seed of population, masks and absences.", min=0)] = 0,
+    rounds: Annotated[int, typer.Option(help="Most rounds of a run.", min=1)] = 40,
+    seeds: Annotated[int, typer.Option(help="Seeds of the runs that are reported.", min=1)] = 3,
+    settings: Annotated[
+        int, typer.Option(help="Settings that each method is tuned over.", min=1, max=SETTINGS)
+    ] = SETTINGS,
     as_json: Json = False,
 ) -> None:
     """Bytes to reach an accuracy on har, against FedAvg in float32, int8 and top-k without secure aggregation."""
@@ -119,13 +159,27 @@ def sent_bytes(
     with _status(as_json) as say:
         figures = measure_bytes(
             ("lite", "mlp") if model == "both" else ("lite" if model == "lite" else "mlp",),
-            methods=METHODS,
             devices=devices,
             rounds=rounds,
-            seed=seed,
+            seeds=seeds,
+            settings=settings,
             progress=say,
         )
     _show(as_json, figures.to_json(), bytes_table(figures))
+
+
+@app.command()
+def canary(
+    runs: Annotated[
+        int, typer.Option(help="Runs with and without the canary; more come nearer to the truth.", min=1_000)
+    ] = 50_000,
+    seed: Annotated[int, typer.Option(help="Seed of noise and rounding.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Lower bounds of epsilon from attacks on each profile at epsilon 1, 2 and 4, and on broken mechanisms."""
+    with _status(as_json) as say:
+        figures = measure_canary(runs=runs, seed=seed, progress=say)
+    _show(as_json, figures.to_json(), canary_table(figures))
 
 
 @app.command()
@@ -149,13 +203,35 @@ def tradeoff(
 def everything(
     seeds: Annotated[int, typer.Option(help="Seeds of the accuracy benchmark.", min=2)] = 20,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer configurations.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Measure only what is not among the results yet.")
+    ] = False,
+    only: Annotated[
+        str | None, typer.Option(help=f"Parts to measure, separated by commas: {', '.join(PARTS)}.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder of each part's JSON.")] = RESULTS,
     page: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("docs/benchmarks.md"),
 ) -> None:
-    """Measure everything and write the page of figures."""
+    """Measure part by part, keep what each part found, and write the page of figures from what is kept."""
+    parts = list(PARTS) if only is None else only.split(",")
+    unknown = [name for name in parts if name not in PARTS]
+    if unknown:
+        raise CommandError(f"part {unknown[0]!r} is unknown: choose from {', '.join(PARTS)}")
+    failed = []
     with _status(quiet=False) as say:
-        sections = measure_suite(seeds=seeds, quick=quick, say=say)
-    write_atomic(page, benchmarks_page(sections).encode())
+        order = Order(seeds, quick, page.parent, say)
+        for name in parts:
+            if keep and (results / f"{name}.json").exists():
+                continue
+            try:
+                measured_part(name, order, results)
+            except Exception as error:  # whatever happens to one part, the others are measured and kept
+                console().print(f"{name}: {type(error).__name__}: {error}")
+                failed.append(name)
+    write_atomic(page, benchmarks_page(list(kept_parts(results))).encode())
     console().print(f"written: {page}")
+    if failed:
+        raise CommandError(f"could not be measured: {', '.join(failed)}; `--keep` goes on where this stopped")
 
 
 @contextmanager

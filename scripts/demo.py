@@ -18,7 +18,7 @@ from chain.deploy import TOKEN, DeployConfig
 from chain.node import AnvilNode
 from incentives import DEFAULT_RULE
 from scripts.console.notes import privacy_note
-from scripts.console.options import RUNS, Epsilon, Json, Profile, Runs
+from scripts.console.options import RUNS, Epsilon, Json, Profile, Runs, Workers
 from scripts.console.output import console, print_json, tokens
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
@@ -41,6 +41,7 @@ from scripts.federation.report import (
 from scripts.federation.run import Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import report_of, run_on_chain
+from scripts.federation.worker_processes import worker_count
 
 DEVELOPMENT_CHAIN = 31337
 SERVICE = "second reading of an image"
@@ -57,6 +58,7 @@ def demo(
     dropout: Annotated[float, typer.Option(help="Probability that a device fails in a round.")] = 0.03,
     profile: Profile = RunSettings.profile,
     epsilon: Epsilon = DEFAULT_EPSILON,
+    workers: Workers = None,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -70,6 +72,7 @@ def demo(
         profile=profile,
         epsilon=None if epsilon == math.inf else epsilon,
         k_min=K_MIN,
+        workers=worker_count(workers, hospitals=hospitals, devices=devices, torch_device="cpu", threads=1),
         flippers=2,
         free_riders=1,
         inflating_hospital=hospitals,
@@ -115,7 +118,7 @@ def tell(settings: RunSettings, screen: Console, run_id: str, folder: Path) -> R
             )
         screen.print(f"contracts deployed, {settings.hospitals} hospitals admitted, bonds posted")
         run = run_on_chain(settings, consortium, run_id=run_id, folder=folder, clock=clock)
-        screen.print(privacy_note(run.spec))
+        screen.print(privacy_note(run.spec, run.population.devices_per_person))
         train_with_progress(run, screen)
         with screen.status("training the centralised model to compare with"):
             centralised = run.centralised_accuracy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,10 +13,12 @@ from chain.clock import clock_for
 from chain.errors import ChainError
 from chain.gas import GasLedger
 from fl_core.checkpoint import CheckpointError
+from fl_core.data import load_csv
 from fl_core.models import model_digest
 from incentives.scoring import MIN_VIEWS
+from scripts.console import train_options as option
 from scripts.console.errors import CommandError
-from scripts.console.notes import epsilon_text, privacy_note
+from scripts.console.notes import SIMULATION_ONLY, epsilon_text, privacy_note, record_note
 from scripts.console.options import (
     HOME,
     RUNS,
@@ -30,6 +31,9 @@ from scripts.console.options import (
     Profile,
     Runs,
     Url,
+    Workers,
+    numbers,
+    whole_numbers,
 )
 from scripts.console.output import console, print_json
 from scripts.console.progress import train_with_progress
@@ -38,11 +42,13 @@ from scripts.console.session import find_run, open_deployment, open_keyring, ope
 from scripts.federation.consortium import Consortium
 from scripts.federation.offline import offline_run
 from scripts.federation.privacy_figures import privacy_figures
+from scripts.federation.public_ranges import DRAFT, write_draft
 from scripts.federation.resume import Resumed, resume_offline
 from scripts.federation.resume_chain import resume_on_chain
 from scripts.federation.run import STATE_FILE, Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import run_on_chain
+from scripts.federation.worker_processes import worker_count
 
 __all__ = ["offline_run", "train"]
 
@@ -51,58 +57,49 @@ _WHERE = ("resume", "home", "runs", "url", "expected_chain", "keystore", "passwo
 
 def train(
     context: typer.Context,
-    data: Annotated[
-        str | None, typer.Option(help="Embedded data set: wdbc. Default, unless --csv is given.")
-    ] = None,
-    csv: Annotated[Path | None, typer.Option(help="A table of your own.")] = None,
-    label: Annotated[str | None, typer.Option(help="Label column of the table.")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="Column that names the patient; a patient is never split.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Column that names the hospital of a row.")] = None,
-    hospitals: Annotated[int, typer.Option(help="Hospitals.")] = RunSettings.hospitals,
-    devices: Annotated[int, typer.Option(help="Devices a hospital.")] = RunSettings.devices,
-    rounds: Annotated[int, typer.Option(help="Rounds.")] = RunSettings.rounds,
-    model: Annotated[str, typer.Option(help="logistic or mlp.")] = RunSettings.model,
-    epochs: Annotated[int, typer.Option(help="Local epochs.")] = RunSettings.epochs,
-    learning_rate: Annotated[float, typer.Option(help="Local step size.")] = RunSettings.learning_rate,
-    batch_size: Annotated[int, typer.Option(help="Rows a local step.")] = RunSettings.batch_size,
-    alpha: Annotated[
-        float, typer.Option(help="Dirichlet label skew over devices; inf for none.")
-    ] = RunSettings.alpha,
-    cohort_size: Annotated[int, typer.Option(help="Devices summed together.")] = RunSettings.cohort_size,
-    k_min: Annotated[int, typer.Option(help="Fewest devices whose sum may be seen.")] = RunSettings.k_min,
+    data: option.Data = None,
+    csv: option.Csv = None,
+    label: option.Label = None,
+    group: option.Group = None,
+    split_patients: option.SplitPatients = False,
+    site: option.Site = None,
+    ranges: option.Ranges = None,
+    write_ranges: option.WriteRanges = None,
+    alpha: option.Alpha = RunSettings.alpha,
+    root_share: option.RootShare = RunSettings.root_share,
+    start: option.Start = RunSettings.start,
+    projection: option.Projection = RunSettings.projection,
+    hospitals: option.Hospitals = RunSettings.hospitals,
+    devices: option.Devices = RunSettings.devices,
+    rounds: option.Rounds = RunSettings.rounds,
+    cohort_size: option.CohortSize = RunSettings.cohort_size,
+    k_min: option.KMin = RunSettings.k_min,
+    dropout: option.Dropout = RunSettings.dropout,
+    seed: option.Seed = RunSettings.seed,
+    model: option.Model = RunSettings.model,
+    hidden: option.Hidden = None,
+    epochs: option.Epochs = RunSettings.epochs,
+    learning_rate: option.LearningRate = RunSettings.learning_rate,
+    momentum: option.Momentum = RunSettings.momentum,
+    proximal: option.Proximal = RunSettings.proximal,
+    batch_size: option.BatchSize = RunSettings.batch_size,
+    device: option.Device = RunSettings.torch_device,
+    threads: option.Threads = RunSettings.threads,
+    workers: Workers = None,
     profile: Profile = RunSettings.profile,
     epsilon: Epsilon = DEFAULT_EPSILON,
-    delta: Annotated[
-        float | None, typer.Option(help="Of the same.", show_default="min(1e-5, 1 / devices^2)")
-    ] = None,
-    clip: Annotated[
-        float | None, typer.Option(help="Longest update of a device.", show_default="0.5, without noise 16")
-    ] = None,
-    fraction: Annotated[
-        float, typer.Option(help="Share of the parameters that a round's devices send.")
-    ] = RunSettings.fraction,
-    bits: Annotated[
-        int | None,
-        typer.Option(help="Bits of a number sent.", show_default="what is needed, without noise 32"),
-    ] = None,
-    ranges: Annotated[
-        Path | None,
-        typer.Option(help="Public ranges of the table's columns (JSON); needed for a table with noise."),
-    ] = None,
-    dropout: Annotated[
-        float, typer.Option(help="Probability that a device fails in a round.")
-    ] = RunSettings.dropout,
-    seed: Annotated[
-        int, typer.Option(help="Seed of split, training and simulated faults.")
-    ] = RunSettings.seed,
-    no_chain: Annotated[
-        bool, typer.Option("--no-chain", help="Work without a node; the record is the bundles.")
-    ] = False,
-    resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run, with its own settings.")
-    ] = None,
+    edge_epsilon: option.EdgeEpsilon = None,
+    record_epsilon: option.RecordEpsilon = None,
+    record_clip: option.RecordClip = None,
+    delta: option.Delta = None,
+    clip: option.Clip = None,
+    fraction: option.Fraction = RunSettings.fraction,
+    public_top: option.PublicTop = None,
+    link_classes: option.LinkClasses = None,
+    residual: option.Residual = None,
+    bits: option.Bits = None,
+    no_chain: option.NoChain = False,
+    resume: option.Resume = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -127,29 +124,50 @@ def train(
         _train(resumed.run, screen)
         _show(resumed.run, folder, as_json, screen)
         return
+    if write_ranges is not None:
+        _write_draft(write_ranges, csv, label, group, site, screen)
+        return
     settings = RunSettings(
         data="wdbc" if data is None and csv is None else data,
         csv=None if csv is None else str(csv),
         label=label,
         group=group,
         site=site,
+        split_patients=split_patients,
         hospitals=hospitals,
         devices=devices,
         rounds=rounds,
         model=model,
+        hidden=() if hidden is None else whole_numbers("--hidden", hidden),
         epochs=epochs,
         learning_rate=learning_rate,
+        momentum=momentum,
+        proximal=proximal,
         batch_size=batch_size,
         alpha=alpha,
         cohort_size=cohort_size,
         k_min=k_min,
         profile=profile,
         epsilon=None if epsilon == math.inf else epsilon,
+        edge_epsilon=edge_epsilon,
+        record_epsilon=record_epsilon,
+        record_clip=record_clip,
         delta=delta,
         clip_norm=clip,
         fraction=fraction,
+        link_classes=(1.0,) if link_classes is None else numbers("--link-classes", link_classes),
+        residual=residual,
+        public_top=public_top,
         bits=bits,
         ranges=None if ranges is None else str(ranges),
+        root_share=root_share,
+        start=start,
+        projection=projection,
+        torch_device=device,
+        threads=threads,
+        workers=worker_count(
+            workers, hospitals=hospitals, devices=devices, torch_device=device, threads=threads
+        ),
         dropout=dropout,
         seed=seed,
     )
@@ -176,12 +194,27 @@ def train(
     _show(run, folder, as_json, screen)
 
 
+def _write_draft(
+    path: Path, csv: Path | None, label: str | None, group: str | None, site: str | None, screen: Console
+) -> None:
+    """What a table says of its columns, as a draft of what its owner declares."""
+    if csv is None or label is None:
+        raise CommandError(
+            "--write-ranges is about a table: name it with --csv, and its label column with --label"
+        )
+    write_draft(path, load_csv(csv, label, group, site), label)
+    screen.print(
+        f"{path} is a draft that was read off the records. Put what is public in place of its values, remove its entry "
+        f"{DRAFT!r}, then: --ranges {path}"
+    )
+
+
 def _refuse_settings(context: typer.Context) -> None:
     """A run that goes on keeps its settings."""
-    for option in context.command.params:
-        source = None if option.name is None else context.get_parameter_source(option.name)
-        if source is not None and source.name == "COMMANDLINE" and option.name not in _WHERE:
-            raise CommandError(f"--resume goes on with the run's own settings: leave out {option.opts[0]}")
+    for given in context.command.params:
+        source = None if given.name is None else context.get_parameter_source(given.name)
+        if source is not None and source.name == "COMMANDLINE" and given.name not in _WHERE:
+            raise CommandError(f"--resume goes on with the run's own settings: leave out {given.opts[0]}")
 
 
 def _tell(resumed: Resumed, screen: Console) -> None:
@@ -192,20 +225,41 @@ def _tell(resumed: Resumed, screen: Console) -> None:
 
 
 def _train(run: Run, screen: Console) -> None:
-    for note in run.population.table.notes:
+    for note in (*run.population.table.notes, *_data_notes(run), *_link_notes(run)):
         screen.print(f"note: {note}")
-    screen.print(privacy_note(run.spec))
+    screen.print(privacy_note(run.spec, run.population.devices_per_person))
+    of_records = run.record_epsilon(run.settings.rounds)
+    if of_records is not None:
+        screen.print(record_note(run.spec.training, of_records, run.settings.rounds))
     try:
         train_with_progress(run, screen)
     except (StopAsked, KeyboardInterrupt):
         raise StopAsked(f"interrupted: {_what_is_kept(run)}") from None
     except (ChainError, CheckpointError) as error:
         raise CommandError(f"{error}; {_what_is_kept(run)}") from error
-    run.state.results = {
-        "accuracy": run.summaries[-1].accuracy,
-        "accuracy_centralised": run.centralised_accuracy(),
-    }
+    with screen.status("training the centralised model to compare with"):
+        centralised = run.centralised_accuracy()
+    run.state.results = {"accuracy": run.accuracy(run.cloud.model), "accuracy_centralised": centralised}
+    if run.settings.start == "root" and run.summaries:
+        run.state.results["accuracy_start"] = run.accuracy(run.summaries[0].record.model_before)
     run.state.save(run.folder)
+
+
+def _data_notes(run: Run) -> Iterator[str]:
+    if run.settings.csv is not None and run.settings.ranges is None and run.settings.draws_noise:
+        yield (
+            "which columns, kinds of columns and classes there are was read off all rows: it counts as public here; "
+            "--ranges declares it instead"
+        )
+
+
+def _link_notes(run: Run) -> Iterator[str]:
+    classes, smallest = len(run.settings.link_classes), run.settings.devices // len(run.settings.link_classes)
+    if classes > 1 and smallest < run.settings.cohort_size:
+        yield (
+            f"with {run.settings.devices} devices a hospital in {classes} link classes, some are fewer than a cohort "
+            f"of {run.settings.cohort_size}: they are drawn with slower ones, and send as little"
+        )
 
 
 def _what_is_kept(run: Run) -> str:
@@ -218,31 +272,39 @@ def _what_is_kept(run: Run) -> str:
 
 
 def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
-    last = run.summaries[-1]
     value = {
         "run": run.state.run,
         "folder": str(folder),
         "data": run.population.table.name,
         "rounds": len(run.summaries),
+        "rounds_abandoned": len(run.state.abandoned),
         **run.state.results,
         "accuracy_by_round": [summary.accuracy for summary in run.summaries],
         "wire_bytes_up": sum(summary.wire.up for summary in run.summaries),
         "wire_bytes_down": sum(summary.wire.down for summary in run.summaries),
         "failed_cohorts": sum(summary.failed_cohorts for summary in run.summaries),
         **privacy_figures(run),
-        "model_hash": model_digest(last.record.model_after).hex(),
+        "simulation_only": ["accuracy_centralised"],
+        "model_hash": model_digest(run.cloud.model).hex(),
     }
     if as_json:
         print_json(value)
         return
+    started = f"{value['accuracy_start']:.1%} from the root set alone, " if "accuracy_start" in value else ""
     screen.print(
-        f"accuracy {last.accuracy:.1%} federated, {value['accuracy_centralised']:.1%} centralised; "
-        f"{value['wire_bytes_up']:,} bytes from devices, {value['wire_bytes_down']:,} to them"
+        f"accuracy {started}{value['accuracy']:.1%} federated; {value['accuracy_centralised']:.1%} centralised, "
+        f"{SIMULATION_ONLY}; {value['wire_bytes_up']:,} bytes from devices, {value['wire_bytes_down']:,} to them"
     )
-    noise = run.spec.noise
-    screen.print(
-        f"epsilon: {epsilon_text(run.population.privacy_loss(), None if noise is None else noise.delta)}"
-    )
+    delta, population = None if run.spec.noise is None else run.spec.noise.delta, run.population
+    screen.print(f"epsilon: {epsilon_text(population.privacy_loss(), delta)}")
+    if population.devices_per_person > 1 and delta is not None:
+        screen.print(
+            f"epsilon of a person with up to {population.devices_per_person} devices: "
+            f"{epsilon_text(population.person_loss(), delta)}"
+        )
+    of_records = run.record_epsilon(run.rounds_charged)
+    if of_records is not None:
+        screen.print(f"epsilon of one record: {of_records:.2f} (delta {value['record_delta']:.2g})")
     for note in _notes(run):
         screen.print(f"note: {note}")
     screen.print(
@@ -252,6 +314,12 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
 
 
 def _notes(run: Run) -> Iterator[str]:
+    lost = run.rounds_charged - len(run.summaries)
+    if lost:
+        yield (
+            f"rounds that were interrupted: {lost} of {run.settings.rounds}; privacy is paid for all, and the model "
+            f"comes of {len(run.summaries)}"
+        )
     failed = sum(summary.failed_cohorts for summary in run.summaries)
     if failed:
         yield f"{failed} cohorts failed closed: fewer devices than the threshold stayed to the end"

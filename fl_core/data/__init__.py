@@ -1,6 +1,7 @@
 """Data: tables, loaders, splits, partitions over hospitals and devices, the encoding of rows as features."""
 
 from fl_core.data.csv_file import load_csv
+from fl_core.data.declared import DeclaredColumns
 from fl_core.data.encoding import Encoder
 from fl_core.data.har import HarSignals, load_har, load_har_signals
 from fl_core.data.partitioning import (
@@ -18,6 +19,7 @@ from fl_core.data.tables import Table
 
 __all__ = [
     "CategoricalColumn",
+    "DeclaredColumns",
     "Encoder",
     "Federation",
     "HarSignals",

@@ -86,7 +86,7 @@ def sort_columns(table: str, columns: Mapping[str, Cells]) -> TypedColumns:
         tuple(numeric),
         np.stack(list(numeric.values()), axis=1) if numeric else np.empty((rows, 0)),
         tuple(categorical),
-        _stack_objects(list(categorical.values()), rows),
+        stack_objects(list(categorical.values()), rows),
         tuple(notes),
     )
 
@@ -130,6 +130,13 @@ def _as_numbers(cells: Cells, present: Cells) -> FloatArray | None:
     return np.array(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
 
 
+def numbers_of(cells: Cells) -> FloatArray:
+    """Cells of a column declared as numbers, float64 (n,): true and false are 1 and 0, what is no number NaN."""
+    numbers = np.array(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+    truths = np.array(cells.str.casefold().map(_TRUTH), dtype=np.float64)
+    return np.where(np.isnan(truths), numbers, truths)
+
+
 def _category_notes(name: str, present: Cells, distinct: int) -> list[str]:
     notes = []
     strange = present[pd.to_numeric(present, errors="coerce").isna()]
@@ -143,7 +150,8 @@ def _category_notes(name: str, present: Cells, distinct: int) -> list[str]:
     return notes
 
 
-def _stack_objects(columns: list[Cells], rows: int) -> ObjectArray:
+def stack_objects(columns: list[Cells], rows: int) -> ObjectArray:
+    """Cells of several columns side by side, object (rows, columns): strings, None where missing."""
     stacked = np.empty((rows, len(columns)), dtype=np.object_)
     for j, cells in enumerate(columns):
         stacked[:, j] = [None if pd.isna(cell) else str(cell) for cell in cells]

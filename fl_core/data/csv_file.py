@@ -14,6 +14,7 @@ import pandas as pd
 
 from fl_core.canonical import sha256
 from fl_core.data.columns import Cells, class_codes, is_number, name_codes, sort_columns
+from fl_core.data.declared import DeclaredColumns
 from fl_core.data.tables import IntArray, Table
 from fl_core.errors import DataError
 
@@ -24,7 +25,15 @@ _MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "null"})
 _LISTED = 12
 
 
-def load_csv(path: str | Path, label: str, group: str | None = None, site: str | None = None) -> Table:
+def load_csv(
+    path: str | Path,
+    label: str,
+    group: str | None = None,
+    site: str | None = None,
+    *,
+    divisible_groups: bool = False,
+    declared: DeclaredColumns | None = None,
+) -> Table:
     """Read a CSV file: UTF-8, a first line of column names, separated by comma, semicolon, tab or bar.
 
     Columns whose present values are all numbers (or all true/false, read as 1/0) are numeric, all others
@@ -35,8 +44,11 @@ def load_csv(path: str | Path, label: str, group: str | None = None, site: str |
     Args:
         path: the file.
         label: column with the class; 2 classes or more.
-        group: column that names the patient, whose rows are never split over parts or devices.
+        group: column that names the patient, whose rows are never split over parts, nor over devices unless said.
         site: column that names the hospital which holds the row.
+        divisible_groups: whether a patient may have several devices.
+        declared: what the columns are and which classes there are; None reads both off the rows, as said above. With
+            it no column is dropped but those that it does not name, and a row of another class is left out.
 
     Raises:
         DataError: the file cannot be read or is no CSV; the label, group or site column is absent; the label
@@ -60,10 +72,22 @@ def load_csv(path: str | Path, label: str, group: str | None = None, site: str |
     notes = [] if separator == "," else [f"columns are separated by {separator!r}"]
     frame, dropped = _drop_unnamed_rows(file, frame, wanted)
     notes += dropped
+    if declared is not None:
+        declared.require_in(file.name, names, special)
+        codes, known = declared.class_codes(frame[label])
+        if not known.all():
+            notes.append(
+                f"{int((~known).sum())} rows of a class that {declared.source} does not declare were left out"
+            )
+        frame, codes = frame[known].reset_index(drop=True), codes[known]
     if len(frame) < MIN_ROWS:
         raise DataError(f"{file.name}: {len(frame)} usable rows; at least {MIN_ROWS} are needed")
-    labels, class_names = class_codes(file.name, label, frame[label])
-    columns = sort_columns(file.name, {name: frame[name] for name in names if name not in special})
+    cells = {name: frame[name] for name in names if name not in special}
+    if declared is None:
+        labels, class_names = class_codes(file.name, label, frame[label])
+        columns = sort_columns(file.name, cells)
+    else:
+        labels, class_names, columns = codes, declared.classes, declared.columns(cells)
     groups, group_names = _codes(frame, group)
     sites, site_names = _codes(frame, site)
     return Table(
@@ -77,6 +101,7 @@ def load_csv(path: str | Path, label: str, group: str | None = None, site: str |
         class_names=class_names,
         groups=groups,
         group_names=group_names,
+        divisible_groups=divisible_groups,
         sites=sites,
         site_names=site_names,
         notes=(*notes, *columns.notes),

@@ -56,6 +56,8 @@ class HarSignals:
 def load_har(folder: str | Path | None = None) -> Table:
     """The 561 features of each window; subjects are the groups, and the original nine test subjects are held out.
 
+    A subject may wear several devices, so that its windows may be divided.
+
     Args:
         folder: holds `UCI HAR Dataset`, or `uci_har` with that or with the archive `uci_har_features.tar.xz`;
             by default the folder that FEDIOMT_DATA names.
@@ -87,6 +89,7 @@ def load_har(folder: str | Path | None = None) -> Table:
         class_names=tuple(classes),
         groups=groups.astype(np.int64),
         group_names=tuple(f"subject {number}" for number in present),
+        divisible_groups=True,  # a subject may wear several devices
         held_out=held_out,
         notes=(_RECOMPUTED_NOTE,) if recomputed else (),
     )

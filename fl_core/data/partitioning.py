@@ -102,7 +102,8 @@ def partition_by_group(
     """Deal whole groups to devices, as evenly as whole groups allow: one patient's rows, one device.
 
     Where the table names sites, a hospital's devices share the groups of its site (single rows, if the table
-    has sites but no groups: see `Table.groups_as_sites`).
+    has sites but no groups: see `Table.groups_as_sites`). Where there are more devices than groups, and the table says
+    that those may be divided, `partition_within_groups` deals.
 
     Raises:
         DataError: neither groups nor sites are known, or more devices than groups to train on.
@@ -110,6 +111,8 @@ def partition_by_group(
     if table.groups is None and table.sites is None:
         raise DataError(f"{table.name}: no group column is known; name one, or use a Dirichlet partition")
     counts = _device_counts(devices, parts.hospitals)
+    if table.divisible_groups and not _enough_groups(table, parts, counts):
+        return partition_within_groups(table, parts, devices=counts, rng=rng)
     pools = _hospital_pools(table, parts, counts, math.inf, rng)
     held = []
     for units, count in zip(pools, counts, strict=True):
@@ -122,13 +125,12 @@ def partition_within_groups(
 ) -> Federation:
     """Deal the rows of each group evenly over devices of its own: one subject's recordings, many small devices.
 
-    No device has rows of two groups, and no group is at two hospitals. Where no sites are named, groups go to
-    hospitals so that those hold about equally many rows. A hospital's devices are shared among its groups in
-    proportion to their rows.
+    No group is at two hospitals. Where no sites are named, groups go to hospitals so that those hold about equally many
+    rows. A hospital's devices are shared among its groups in proportion to their rows, and no device has rows of two
+    groups; where a hospital has fewer devices than groups, whole groups go to devices.
 
     Raises:
-        DataError: no groups are known, fewer groups than hospitals, or a hospital with fewer devices than groups, or
-            more devices than rows.
+        DataError: no groups are known, fewer groups than hospitals, or a hospital with more devices than rows.
     """
     if table.groups is None:
         raise DataError(f"{table.name}: no group column is known; name one, or use a Dirichlet partition")
@@ -141,11 +143,14 @@ def partition_within_groups(
         pools = [_subset(units, np.flatnonzero(where == h)) for h in range(parts.hospitals)]
     held = []
     for units, count, name in zip(pools, counts, parts.hospital_names, strict=True):
-        if not 1 <= len(units) <= count <= int(units.sizes.sum()):
+        if not len(units) or count > units.sizes.sum():
             raise DataError(
                 f"{table.name}: {count} devices at {name} for {len(units)} groups with {int(units.sizes.sum())} "
-                "training rows: each group needs a device and each device a row"
+                "training rows: each hospital needs a group and each device a row"
             )
+        if count < len(units):
+            held.append(_gather(units, _lightest_first(units, count, rng), count))
+            continue
         shares = _apportion(units.sizes, count)
         held.append(
             tuple(
@@ -155,6 +160,15 @@ def partition_within_groups(
             )
         )
     return Federation(tuple(held), parts.validation, parts.test, parts.hospital_names)
+
+
+def _enough_groups(table: Table, parts: Split, counts: Sequence[int]) -> bool:
+    """Whether each device can have a whole group of its own."""
+    assert table.groups is not None
+    groups = [len(np.unique(table.groups[rows])) for rows in parts.train]
+    if parts.by_site:
+        return all(count <= found for count, found in zip(counts, groups, strict=True))
+    return sum(counts) <= sum(groups)
 
 
 def _lightest_first(units: Units, bins: int, rng: np.random.Generator) -> IntArray:
@@ -191,21 +205,23 @@ def _hospital_pools(
     table: Table, parts: Split, counts: list[int], alpha: float, rng: np.random.Generator
 ) -> list[Units]:
     """The units that each hospital has to deal, enough for one a device."""
-    what = "training rows" if table.groups is None else "groups with training rows"
+    what, instead = "training rows", "use fewer devices"
+    if table.groups is not None:
+        what, instead = (
+            "groups with training rows",
+            f"{instead}, or let a patient have several (--split-patients)",
+        )
     if parts.by_site:
         pools = [units_of(table, rows) for rows in parts.train]
         for pool, count, name in zip(pools, counts, parts.hospital_names, strict=True):
             if count > len(pool):
                 raise DataError(
-                    f"{table.name}: {count} devices at {name}, but only {len(pool)} {what} there; "
-                    "use fewer devices"
+                    f"{table.name}: {count} devices at {name}, but only {len(pool)} {what} there; {instead}"
                 )
         return pools
     units = units_of(table, np.sort(np.concatenate(parts.train)))
     if sum(counts) > len(units):
-        raise DataError(
-            f"{table.name}: {sum(counts)} devices, but only {len(units)} {what}; use fewer devices"
-        )
+        raise DataError(f"{table.name}: {sum(counts)} devices, but only {len(units)} {what}; {instead}")
     hospitals = len(counts)
     where = (
         _deal_evenly(units, hospitals, rng)

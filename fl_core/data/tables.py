@@ -32,6 +32,8 @@ class Table:
         group_names: names of the groups, empty without groups.
         sites: int64 (n,), codes into `site_names` (the hospital that holds the row), or None.
         site_names: names of the sites, empty without sites.
+        divisible_groups: whether a group is a person who may have several devices, all of one hospital; otherwise its
+            rows stay on one device.
         held_out: bool (n,), rows of the groups that the source sets apart for testing, or None where it names none.
         notes: what the loader dropped or changed, one sentence each.
     """
@@ -48,6 +50,7 @@ class Table:
     group_names: tuple[str, ...] = ()
     sites: IntArray | None = None
     site_names: tuple[str, ...] = ()
+    divisible_groups: bool = False
     held_out: BoolArray | None = None
     notes: tuple[str, ...] = ()
 
@@ -76,6 +79,8 @@ class Table:
                 if len(codes) != n:
                     raise DataError(f"{self.name}: {len(codes)} {what} for {n} rows")
                 _check_codes(self.name, what, codes, len(names))
+        if self.divisible_groups and self.groups is None:
+            raise DataError(f"{self.name}: its groups may be divided, but no group column is named")
         self._check_held_out()
         for array in (self.numeric, self.categorical, self.labels, self.groups, self.sites, self.held_out):
             if array is not None:
@@ -113,7 +118,14 @@ class Table:
         """
         if self.groups is None:
             raise DataError(f"{self.name}: no group column was named, so groups cannot stand for hospitals")
-        return replace(self, sites=self.groups, site_names=self.group_names, groups=None, group_names=())
+        return replace(
+            self,
+            sites=self.groups,
+            site_names=self.group_names,
+            groups=None,
+            group_names=(),
+            divisible_groups=False,
+        )
 
 
 def _check_codes(name: str, what: str, codes: IntArray, count: int) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import suppress
 
 from fl_core.errors import SpecError
-from fl_core.privacy.exposure import MAX_ENTRIES, RoundExposure, check_survivors, shares_of
+from fl_core.privacy.exposure import MAX_ENTRIES, check_survivors, shares_of
 from fl_core.privacy.noise_spec import NoiseSpec, check_target
-from fl_core.privacy.renyi import Float64Array, composed, epsilon_of, skellam_rdp
+from fl_core.privacy.renyi import composed, epsilon_of, skellam_rdp
 from fl_core.privacy.sensitivity import Sensitivity
 from fl_core.privacy.skellam import MAX_PARTS, MAX_VARIANCE, MIN_VARIANCE
 from fl_core.privacy.skellam_table import SAMPLE_DISTANCE
@@ -33,7 +32,6 @@ def calibrate(
     corrupted: int = 2,
     corrupted_hospitals: int = 0,
     entries: int = MAX_ENTRIES,
-    before: Sequence[RoundExposure] = (),
 ) -> NoiseSpec:
     """The noise with which a device that takes part in `rounds` rounds loses at most the targets.
 
@@ -57,7 +55,6 @@ def calibrate(
         corrupted: devices of a cohort already taken off the counts; recorded.
         corrupted_hospitals: as said.
         entries: length of the vector.
-        before: what the device's account is charged with besides these rounds, such as noised statistics.
 
     Raises:
         SpecError: targets or counts that cannot be, or noise beyond what can be sampled.
@@ -66,21 +63,18 @@ def calibrate(
     shares = shares_of(profile, hospitals_at_release, corrupted_hospitals)
     check_survivors(profile, honest_in_cohort, honest_at_release, shares)
     distance = rounds * entries * (honest_at_release + shares) * SAMPLE_DISTANCE * MAX_PARTS
-    distance += sum(exposure.distance for exposure in before)
-    spent_at_release = composed([(skellam_rdp(item.release, item.sensitivity), 1) for item in before])
-    spent_at_edge = composed([(skellam_rdp(item.edge, item.sensitivity), 1) for item in before])
 
-    def needed(target: float, spent: Float64Array) -> float:
-        return smallest_variance(target, delta, rounds, sensitivity, distance=distance, spent=spent)
+    def needed(target: float) -> float:
+        return smallest_variance(target, delta, rounds, sensitivity, distance=distance)
 
-    at_release = needed(epsilon, spent_at_release)
+    at_release = needed(epsilon)
     if edge_epsilon is None:
         local = at_release / honest_at_release
         with suppress(SpecError):  # where nothing reaches the edge's default, the release's need is taken
-            local = min(local, needed(max(DEFAULT_EDGE_EPSILON, epsilon), spent_at_edge) / honest_in_cohort)
+            local = min(local, needed(max(DEFAULT_EDGE_EPSILON, epsilon)) / honest_in_cohort)
     else:
         check_target(edge_epsilon, delta, rounds)
-        local = needed(edge_epsilon, spent_at_edge) / honest_in_cohort
+        local = needed(edge_epsilon) / honest_in_cohort
     local = _rounded_up(local)
     missing = at_release - honest_at_release * local
     return NoiseSpec(
@@ -101,7 +95,6 @@ def smallest_variance(
     sensitivity: Sensitivity,
     *,
     distance: float = 0.0,
-    spent: Float64Array | None = None,
 ) -> float:
     """Smallest variance known to keep `rounds` sums within (epsilon, delta), to a relative 2^-20, rounded up.
 
@@ -111,15 +104,13 @@ def smallest_variance(
         rounds: how many sums.
         sensitivity: of one device's vector.
         distance: statistical distance of everything drawn.
-        spent: Rényi bounds at `ORDERS` of what is composed with them, float64 (orders,).
 
     Raises:
         SpecError: no variance does.
     """
-    other = composed([]) if spent is None else spent
 
     def reached(variance: float) -> bool:
-        rdp = other + composed([(skellam_rdp(variance, sensitivity), rounds)])
+        rdp = composed([(skellam_rdp(variance, sensitivity), rounds)])
         return epsilon_of(rdp, delta, distance) <= epsilon
 
     low, high = math.log2(MIN_VARIANCE), math.log2(MAX_VARIANCE) + _MOST_SUMMANDS_LOG2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fl_core.updates.compression_spec import CompressionSpec
-from fl_core.updates.coordinate_mask import coordinate_mask, inclusion
+from fl_core.updates.coordinate_mask import coordinate_mask
 from fl_core.updates.residual import Residual
 from fl_core.updates.strata import Stratum, combine
 from fl_core.updates.update_codec import EncodedBatch, EncodedUpdate, UpdateCodec, update_bound
@@ -17,6 +17,5 @@ __all__ = [
     "UpdateCodec",
     "combine",
     "coordinate_mask",
-    "inclusion",
     "update_bound",
 ]

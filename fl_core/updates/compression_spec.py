@@ -18,8 +18,8 @@ class CompressionSpec:
             1; the rest is random, at least one coordinate.
         prefixes: share of the mask that each link class sends, 1.0 first, never rising.
         residual_norm: error feedback: what a device did not send is kept for its next round, cut to this multiple of
-            the clip norm. 0 keeps nothing; then the server divides each mean by `inclusion`, how likely its
-            coordinate was to be sent, so that the update is right on average.
+            the clip norm. 0 keeps nothing: what a round's mask leaves out is lost. Nobody scales up for it, so a
+            coordinate outside the top takes, on average over draws, a step smaller by the share drawn.
         peak: no coordinate that is sent is larger than this multiple of clip norm / sqrt(coordinates of the mask).
             It bounds the ring, not the privacy. 0 means that the clip norm is the only bound.
     """

@@ -56,22 +56,6 @@ def coordinate_mask(
     return ordered
 
 
-def inclusion(
-    compression: CompressionSpec, *, dim: int, last_update: NDArray[np.floating] | None = None
-) -> NDArray[np.float64]:
-    """How likely each coordinate is to be in a round's mask before its beacon is known, float64 (d,), all above 0.
-
-    1 for the top of the last update, the same for all others. A mean divided by it has the full mean as its
-    expectation: what is needed where devices keep no residuals.
-
-    Raises:
-        SpecError: an update of another shape or with values that are not finite.
-    """
-    top = _top(compression, dim, last_update)
-    taken = int(top.sum())
-    return np.where(top, 1.0, (compression.lengths(dim)[0] - taken) / (dim - taken))
-
-
 def _top(
     compression: CompressionSpec, dim: int, last_update: NDArray[np.floating] | None
 ) -> NDArray[np.bool_]:

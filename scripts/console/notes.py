@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 
-from fl_core.privacy import PrivacyLoss
+from fl_core.privacy import NoiseSpec, PrivacyLoss, RoundExposure, composed_person_loss
 from fl_core.spec import Profile, RoundSpec
+from fl_core.training import LocalTraining
 
 NO_EPSILON = "none: differential privacy is off"
+SIMULATION_ONLY = (
+    "trained without noise on all rows in one place, which only a simulation can: no claim covers it"
+)
+ACCOUNTS_END = (
+    "Accounts end with the run: another one over the same devices costs as much again, and adds to it."
+)
 
 _SEEN = {
     Profile.ACCOUNTABLE: "nobody sees a single device's update, only sums over cohorts",
@@ -23,17 +30,43 @@ _WITHOUT_NOISE = {
 }
 
 
-def privacy_note(spec: RoundSpec) -> str:
-    """What a run under this spec lets be seen, and what is claimed about it."""
+def privacy_note(spec: RoundSpec, devices_per_person: int) -> str:
+    """What a run under this spec lets be seen, and what is claimed about it.
+
+    Args:
+        spec: of the run's rounds.
+        devices_per_person: most devices that one person has.
+    """
     seen = f"{_SEEN[spec.profile]}"
-    if spec.noise is None:
+    if spec.noise is None or spec.exposure is None:
         return (
             f"Profile {spec.profile.value}, differential privacy off: {seen}; {_WITHOUT_NOISE[spec.profile]}."
         )
     return (
         f"Profile {spec.profile.value}: {seen}, with noise for epsilon {spec.noise.epsilon:g} (delta "
         f"{spec.noise.delta:.2g}) of a device's whole data set over {spec.noise.rounds} rounds."
+        + _person_note(spec.exposure, spec.noise, devices_per_person)
+        + f" {ACCOUNTS_END}"
     )
+
+
+def record_note(training: LocalTraining, epsilon: float, rounds: int) -> str:
+    """What per-record DP-SGD claims of a run of so many rounds, given its epsilon."""
+    privacy = training.record_privacy
+    assert privacy is not None
+    return (
+        f"Per-record DP-SGD: epsilon {_figure(epsilon)} (delta {privacy.delta:.2g}) of one record of one device over "
+        f"{rounds} rounds of {training.epochs} epochs, with noise of {privacy.noise_multiplier:.3g} times the clip "
+        f"{privacy.max_grad_norm:g}. It holds even towards whoever sees a device's own update, as can be reconstructed "
+        f"in profile accountable; a patient with several records is not the unit. {ACCOUNTS_END}"
+    )
+
+
+def _person_note(exposure: RoundExposure, noise: NoiseSpec, devices: int) -> str:
+    if devices == 1:
+        return ""
+    loss = composed_person_loss([(exposure, devices, noise.rounds)], noise.delta)
+    return f" A person here has up to {devices} devices: for all of them together epsilon is {_figure(loss.release)}."
 
 
 def epsilon_text(loss: PrivacyLoss | None, delta: float | None) -> str:

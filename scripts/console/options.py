@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+
+from scripts.console.errors import CommandError
+from scripts.federation.worker_processes import LARGE
+
+DATA, ROOT, FEDERATION, TRAINING = "Data", "Root set: a few public rows", "Federation", "Model and training"
+PRIVACY, BYTES = "Privacy", "Bytes sent"
+"""Headings under which a command's help lists its options."""
 
 Home = Annotated[
     Path, typer.Option("--home", envvar="FEDIOMT_HOME", help="Folder of the local node and of deployments.")
@@ -21,12 +29,28 @@ ChainId = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 RunId = Annotated[str | None, typer.Option("--run", help="The run's id; default: the latest run.")]
 Profile = Annotated[
-    str, typer.Option("--profile", help="What may be seen and scored: accountable, hospital or private.")
+    str,
+    typer.Option(
+        "--profile",
+        help="What may be seen and scored: accountable, hospital or private.",
+        rich_help_panel=PRIVACY,
+    ),
 ]
 Epsilon = Annotated[
     float,
     typer.Option(
-        "--epsilon", help="Differential privacy of a device's data, over all rounds; inf for no noise."
+        "--epsilon",
+        help="Differential privacy of a device's data, over all rounds; inf for no noise.",
+        rich_help_panel=PRIVACY,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Processes that the hospitals are spread over; the model is the same.",
+        show_default=f"1; from {LARGE} devices on one a core",
+        rich_help_panel=TRAINING,
     ),
 ]
 Keystore = Annotated[
@@ -42,3 +66,33 @@ PasswordFile = Annotated[
 
 HOME = Path(".fediomt")
 RUNS = Path("runs")
+
+Number = TypeVar("Number", int, float)
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Numbers of an option that takes several, separated by commas.
+
+    Raises:
+        CommandError: a part is no number.
+    """
+    return tuple(_number(option, part, float) for part in text.split(","))
+
+
+def whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Whole numbers of an option that takes several, separated by commas.
+
+    Raises:
+        CommandError: a part is no whole number.
+    """
+    return tuple(_number(option, part, int) for part in text.split(","))
+
+
+def _number(option: str, part: str, kind: Callable[[str], Number]) -> Number:
+    try:
+        return kind(part)
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise CommandError(
+            f"{option}: {part!r} is none of the {what} separated by commas that it takes"
+        ) from None

@@ -17,7 +17,8 @@ from scripts.federation.run import Run
 
 
 def train_with_progress(run: Run, screen: Console) -> None:
-    """Run all rounds under a progress bar that shows the accuracy so far."""
+    """Run all rounds under a progress bar that shows the accuracy so far, and one of the devices done in a round."""
+    engine, settings = run.population.engine, run.settings
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -27,11 +28,16 @@ def train_with_progress(run: Run, screen: Console) -> None:
         TextColumn("{task.fields[figures]}"),
         console=screen,
     ) as progress:
-        task = progress.add_task(
-            "rounds", total=run.settings.rounds, completed=len(run.summaries), figures=""
+        rounds = progress.add_task(
+            "rounds", total=settings.rounds, completed=settings.rounds - run.rounds_left, figures=""
+        )
+        devices = progress.add_task(
+            "devices", total=settings.hospitals * settings.devices, figures="", visible=run.rounds_left > 0
         )
 
         def observe(summary: RoundSummary) -> None:
-            progress.update(task, advance=1, figures=f"accuracy {summary.accuracy:.1%}")
+            progress.update(rounds, advance=1, figures=f"accuracy {summary.accuracy:.1%}")
+            progress.reset(devices, visible=run.rounds_left > 0)
 
+        engine.progress = lambda count: progress.advance(devices, count)
         run.train(observe)

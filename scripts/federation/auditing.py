@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import LedgerReplay, facts_of
 from scripts.federation.record import RoundRecord, round_folder
 from scripts.federation.run import RunState
+from scripts.federation.schema_file import SCHEMA_FILE, schema_file_digest
 from scripts.federation.verify import RoundChecker, check_bundle_digest
 
 BUNDLE_CHECKS = "draw, signatures, sums, model, utilities, scores, leaves"
@@ -31,16 +33,18 @@ class AuditLine:
         round_number: the round, or None for the whole.
         checks: what was recomputed.
         findings: the differences; empty means none.
+        whole: what a line about no round is about.
     """
 
     round_number: int | None
     checks: str
     findings: tuple[Finding, ...]
+    whole: str = "supply"
 
     @property
     def subject(self) -> str:
         """What the line is about, to read."""
-        return "supply" if self.round_number is None else f"round {self.round_number}"
+        return self.whole if self.round_number is None else f"round {self.round_number}"
 
     @property
     def ok(self) -> bool:
@@ -70,7 +74,7 @@ def audit_run(
         progress: called with each line.
 
     Returns:
-        One line a round, then one for the chain's totals.
+        One line a round, one for the chain's totals, and one for the schema where the run has a projection.
     """
     lines = []
     bundled = sorted({*state.rounds, *_bundles_of(folder)})
@@ -79,7 +83,8 @@ def audit_run(
         if contracts is None
         else _chain_lines(folder, bundled, contracts, frozenset(elsewhere))
     )
-    for line in found:
+    schema = _schema_lines(folder, bundled) if state.settings.projection else ()
+    for line in itertools.chain(found, schema):
         if rounds is None or line.round_number in rounds:
             lines.append(line)
             progress(line)
@@ -122,6 +127,17 @@ def _chain_lines(
         yield AuditLine(number, "nothing", (unknown,))
     sums = (Finding(f.check, f.subject, f.expected, f.found) for f in check_record(read_record(contracts)))
     yield AuditLine(None, SUPPLY_CHECKS, tuple(sums))
+
+
+def _schema_lines(folder: Path, bundled: Sequence[int]) -> Iterator[AuditLine]:
+    """The schema beside the bundles, with the projection that the models are of: whether it is what the specs name."""
+    records = (_read(folder, number)[0] for number in bundled)
+    record = next((record for record in records if record is not None), None)
+    if record is not None:
+        expected, found = record.spec.schema_digest, schema_file_digest(folder)
+        differs = Finding("schema", SCHEMA_FILE, expected, found or "no such file")
+        findings = () if found == expected else (differs,)
+        yield AuditLine(None, f"{SCHEMA_FILE} with the projection", findings, "schema")
 
 
 def _bundled_line(

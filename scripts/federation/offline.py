@@ -11,6 +11,7 @@ from fl_core.errors import SpecError
 from fl_core.signing import LocalSigner
 from incentives import DEFAULT_RULE
 from scripts.federation.book import OfflineBook
+from scripts.federation.population import NoiseSources
 from scripts.federation.run import Run
 from scripts.federation.settings import RunSettings
 
@@ -57,6 +58,7 @@ def offline_run(
     *,
     accounts: OfflineAccounts | None = None,
     rounds_done: int = 0,
+    noise: NoiseSources | None = None,
 ) -> Run:
     """A run without a chain.
 
@@ -65,7 +67,8 @@ def offline_run(
         run_id: the run's id.
         folder: the run's folder.
         accounts: None draws new ones.
-        rounds_done: number of the last round done.
+        rounds_done: number of the last round done or abandoned.
+        noise: where devices' noise comes from; None for the operating system, anything else is for tests.
 
     Raises:
         DataError: the data cannot be used or split.
@@ -81,4 +84,5 @@ def offline_run(
         hospital_accounts=accounts.hospital,
         account_secret=accounts.secret,
         deployment=None,
+        noise=noise,
     )

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from fl_core.cohorts import beacon_of_run
-from fl_core.data import (
-    Encoder,
-    Federation,
-    Schema,
-    Table,
-    derive_schema,
-    partition_by_group,
-    partition_dirichlet,
-    split,
-)
+from fl_core.data import Encoder, Federation, Projection, Schema, Table
+from fl_core.data.tables import IntArray
 from fl_core.engine import Hospital, InProcessEngine, WireBytes
 from fl_core.errors import SpecError
-from fl_core.privacy import PrivacyLoss
+from fl_core.models import Float32Array
+from fl_core.privacy import Budget, NoiseSource, PrivacyLoss, person_loss
+from fl_core.public_start import start_from_root
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, Signer, Verifier
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import RandomFaults
 from fl_core.spec import RoundSpec
 from fl_core.tiers import Device, Edge, Records, ValidationRows
+from fl_core.tiers.outgoing import fresh_noise
 from incentives import bucket_rows
+from scripts.federation.agreed_data import Place, agree_on_data
 from scripts.federation.settings import RunSettings
+from scripts.federation.torch_device import require_device
 
 Accounts = Callable[[int, int, int], Signer]
 """The account of a device by (hospital, index, epoch)."""
 
 HospitalAccounts = Callable[[int], Signer]
 """The account of a hospital by its id."""
+
+NoiseSources = Callable[[int, int, int], NoiseSource]
+"""A device's noise by (hospital, index, round): seeded, for tests that hold two runs against each other."""
 
 _MAX_ROWS = 1 << 22
 
@@ -47,6 +48,8 @@ class Population:
         settings: what the user chose.
         table: the data.
         federation: who holds which rows.
+        root: rows that the coordinator holds; empty where none are set aside.
+        persons: the devices of each person; a device that several persons share is in each one's.
         schema: the agreed schema.
         engine: carries the messages.
         behaviours: by (hospital, index).
@@ -58,6 +61,8 @@ class Population:
     settings: RunSettings
     table: Table
     federation: Federation
+    root: IntArray
+    persons: tuple[tuple[Place, ...], ...]
     schema: Schema
     engine: InProcessEngine
     behaviours: dict[tuple[int, int], Behaviour]
@@ -75,6 +80,40 @@ class Population:
         accounts = [device.accountant for h in self.hospitals for device in h.devices]
         losses = [account.loss() for account in accounts if account is not None]
         return max(losses, key=lambda loss: loss.release, default=None)
+
+    @property
+    def devices_per_person(self) -> int:
+        """Most devices that one person has."""
+        return max(map(len, self.persons))
+
+    def person_loss(self) -> PrivacyLoss | None:
+        """The most that any person has lost through all of their devices, figure by figure; None where noise is off."""
+        accounts = {
+            (hospital.id, index): device.accountant
+            for hospital in self.hospitals
+            for index, device in enumerate(hospital.devices)
+        }
+        charged = ([accounts[place] for place in devices] for devices in self.persons)
+        losses = {person_loss(found) for each in charged if (found := [a for a in each if a is not None])}
+        if not losses:
+            return None
+        return PrivacyLoss(
+            edge=max(loss.edge for loss in losses),
+            release=max(loss.release for loss in losses),
+            unmasked=max(loss.unmasked for loss in losses),
+        )
+
+    def public_start(self, spec: RoundSpec) -> Float32Array:
+        """The first model, trained on the root set, float32 (d,).
+
+        Raises:
+            SpecError: the scaling has not been agreed on yet.
+            TrainingError: training diverged.
+        """
+        if self.encoder is None:
+            raise SpecError("the root set cannot be encoded before the scaling is agreed on")
+        features, labels = self.encoder.encode(self.table, self.root), self.table.labels[self.root]
+        return start_from_root(spec.model, features, labels, seed=self.settings.seed)
 
     def round_spec(self, scoring_digest: str) -> RoundSpec:
         """The spec of the run's rounds; the reference weight is the typical declared row count."""
@@ -126,6 +165,8 @@ def build_population(
     accounts: Accounts,
     hospital_accounts: HospitalAccounts,
     session: bytes,
+    noise: NoiseSources | None = None,
+    known: Projection | None = None,
 ) -> Population:
     """Split the data, create hospitals and devices, and place the dishonest ones.
 
@@ -136,26 +177,23 @@ def build_population(
         accounts: gives each device its account of an epoch.
         hospital_accounts: gives each hospital its account.
         session: 32 bytes that name the run.
+        noise: where devices' noise comes from; None for the operating system.
+        known: the projection that the run began with, where it goes on.
 
     Raises:
         DataError: the data cannot be split that way.
-        SpecError: settings that cannot work.
+        SpecError: settings that cannot work, or a device to compute on that is not there.
     """
-    table = settings.load()
-    encoder = settings.encoder(table)
+    require_device(settings.torch_device)
     rng = np.random.default_rng((settings.seed, 11))
-    parts = split(table, hospitals=settings.hospitals, rng=rng)
-    if table.groups is not None or table.sites is not None:
-        federation = partition_by_group(table, parts, devices=settings.devices, rng=rng)
-    else:
-        federation = partition_dirichlet(
-            table, parts, devices=settings.devices, rng=rng, alpha=settings.alpha
-        )
-    schema = derive_schema(table, federation.training_rows) if encoder is None else encoder.schema
+    agreed = agree_on_data(settings, rng, known)
+    table, federation = agreed.table, agreed.federation
     behaviours = _place_dishonest(settings, federation, rng)
     opted_in = _place_own_payees(settings, rng)
+    link_classes = _place_link_classes(settings)
     hospitals = []
     true_rows: dict[tuple[int, int], int] = {}
+    budget = device_budget(settings, agreed.schema)
     for h in range(1, settings.hospitals + 1):
         inflation = settings.inflation if h == settings.inflating_hospital else 1
         devices = []
@@ -170,9 +208,12 @@ def build_population(
                     device_class=0,
                     declared_rows=bucket_rows(len(rows) * inflation),
                     own_payee=(h, i) in opted_in,
+                    link_class=link_classes[h, i],
                     behaviour=behaviours[h, i],
                     journal=MemoryJournal(),
                     seed=(settings.seed, h, i),
+                    noise_source=fresh_noise if noise is None else partial(noise, h, i),
+                    budget=budget,
                 )
             )
         edge = Edge(
@@ -184,18 +225,41 @@ def build_population(
             journal=MemoryJournal(),
         )
         hospitals.append(Hospital(edge=edge, devices=tuple(devices)))
-    engine = InProcessEngine(hospitals, RandomFaults(settings.dropout, settings.seed))
+    engine = InProcessEngine(
+        hospitals,
+        RandomFaults(settings.dropout, settings.seed),
+        device=settings.torch_device,
+        threads=settings.threads,
+        workers=settings.workers,
+    )
     return Population(
         settings=settings,
         table=table,
         federation=federation,
-        schema=schema,
+        root=agreed.root,
+        persons=agreed.persons,
+        schema=agreed.schema,
         engine=engine,
         behaviours=behaviours,
         true_rows=true_rows,
-        encoder=encoder,
+        encoder=agreed.encoder,
         setup_wire=WireBytes(),
     )
+
+
+def device_budget(settings: RunSettings, schema: Schema) -> Budget | None:
+    """What each device is ready to lose, whatever is proposed to it later; None without noise.
+
+    Where no target at the edge is named, what the agreed noise comes to there is the cap.
+
+    Raises:
+        SpecError: settings that cannot work.
+    """
+    spec = settings.round_spec(schema, reference_rows=1, scoring_digest="00" * 32)
+    if spec.noise is None or spec.exposure is None:
+        return None
+    agreed = Budget.of(spec.noise, spec.exposure)
+    return agreed if settings.edge_epsilon is None else replace(agreed, edge_epsilon=settings.edge_epsilon)
 
 
 def _account(accounts: Accounts, hospital: int, index: int) -> Callable[[int], Signer]:
@@ -233,4 +297,14 @@ def _place_own_payees(settings: RunSettings, rng: np.random.Generator) -> set[tu
         (h, int(i))
         for h in range(1, settings.hospitals + 1)
         for i in rng.permutation(settings.devices)[:count]
+    }
+
+
+def _place_link_classes(settings: RunSettings) -> dict[tuple[int, int], int]:
+    """The link class of each device: each hospital's devices in a random order, dealt to the classes in turn."""
+    rng, classes = np.random.default_rng((settings.seed, 17)), len(settings.link_classes)
+    return {
+        (h, int(i)): turn % classes
+        for h in range(1, settings.hospitals + 1)
+        for turn, i in enumerate(rng.permutation(settings.devices))
     }

@@ -14,18 +14,40 @@ from scripts.federation.run import Run
 
 def privacy_figures(run: Run) -> dict[str, Any]:
     """The figures as they go into JSON: `epsilon` is that at release, null where noise is off."""
-    return loss_json(run.population.privacy_loss(), None if run.spec.noise is None else run.spec.noise.delta)
+    population, delta = run.population, None if run.spec.noise is None else run.spec.noise.delta
+    privacy = run.spec.training.record_privacy
+    return {
+        **loss_json(population.privacy_loss(), delta),
+        "record_epsilon": run.record_epsilon(run.rounds_charged),
+        "record_delta": None if privacy is None else privacy.delta,
+        **person_json(population.person_loss(), population.devices_per_person),
+    }
 
 
 def loss_json(loss: PrivacyLoss | None, delta: float | None) -> dict[str, Any]:
     """A loss as it goes into JSON; null where noise is off, or where nothing is claimed."""
-    figures = {"release": None, "edge": None, "unmasked": None} if loss is None else loss.to_json()
+    figures = _figures(loss)
     return {
         "epsilon": figures["release"],
         "epsilon_edge": figures["edge"],
         "epsilon_unmasked": figures["unmasked"],
         "delta": delta,
     }
+
+
+def person_json(loss: PrivacyLoss | None, devices: int) -> dict[str, Any]:
+    """The same of a person with all of their devices, of which there are at most so many."""
+    figures = _figures(loss)
+    return {
+        "devices_per_person": devices,
+        "epsilon_person": figures["release"],
+        "epsilon_person_edge": figures["edge"],
+        "epsilon_person_unmasked": figures["unmasked"],
+    }
+
+
+def _figures(loss: PrivacyLoss | None) -> dict[str, float | None]:
+    return {"release": None, "edge": None, "unmasked": None} if loss is None else loss.to_json()
 
 
 def detection_bound(spec: RoundSpec, rounds: int) -> float | None:

@@ -12,10 +12,10 @@ from fl_core.bundle import write_atomic
 from fl_core.canonical import canonical_json
 from fl_core.privacy import PrivacyLoss
 from fl_core.spec import Profile
-from scripts.console.notes import epsilon_text
+from scripts.console.notes import SIMULATION_ONLY, epsilon_text
 from scripts.console.output import tokens
 from scripts.federation.plots import BEHAVIOUR_LABELS, plot_accuracy, plot_hospital_tokens, plot_quality
-from scripts.federation.privacy_figures import loss_json
+from scripts.federation.privacy_figures import loss_json, person_json
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class RunReport:
         profile: what was seen and scored.
         loss: what the device that took part most lost, or None where noise is off.
         delta: of the loss.
+        person_loss: the most that a person lost through all of their devices, or None where noise is off.
+        devices_per_person: most devices that one person has.
         detection_auc: how well final qualities tell flippers from honest devices, 0..1, or None.
         detection_bound: the most that the noise leaves to any detector, or None without noise.
         gate: quality below which a device is not paid.
@@ -115,6 +117,8 @@ class RunReport:
     profile: str
     loss: PrivacyLoss | None
     delta: float | None
+    person_loss: PrivacyLoss | None
+    devices_per_person: int
     detection_auc: float | None
     detection_bound: float | None
     gate: int
@@ -144,10 +148,12 @@ class RunReport:
             kind: [{"hospital": item.hospital, "tokens": tokens(item.amount)} for item in items]
             for kind, items in self.earned.items()
         }
-        del value["loss"]
+        del value["loss"], value["person_loss"]
         value["hospitals"] = [{**asdict(line), "tokens": tokens(line.tokens)} for line in self.hospitals]
         return value | {
             **loss_json(self.loss, self.delta),
+            **person_json(self.person_loss, self.devices_per_person),
+            "simulation_only": ["accuracy_centralised"],
             "exact": exact,
             "honest_mean_tokens": self.mean_tokens("honest"),
             "flipper_mean_tokens": self.mean_tokens("label_flip"),
@@ -218,11 +224,12 @@ def figures(report: RunReport) -> list[tuple[str, str]]:
     """The headline figures, as text."""
     return [
         ("accuracy, federated", f"{report.accuracy:.1%}"),
-        ("accuracy, centralised", f"{report.accuracy_centralised:.1%}"),
+        ("accuracy, centralised", f"{report.accuracy_centralised:.1%}, {SIMULATION_ONLY}"),
         ("bytes from devices", f"{report.wire_bytes_up:,}"),
         ("bytes to devices", f"{report.wire_bytes_down:,}"),
         ("profile", report.profile),
         ("epsilon", epsilon_text(report.loss, report.delta)),
+        *person_figure(report),
         ("cohorts failed closed", f"{report.failed_cohorts}"),
         ("devices fallen silent", f"{report.silent}"),
         ("gas", f"{report.gas:,}"),
@@ -233,6 +240,14 @@ def figures(report: RunReport) -> list[tuple[str, str]]:
         ("audit", "nothing differs" if report.audit_ok else "FAILED"),
         ("time on the chain", report.clock),
     ]
+
+
+def person_figure(report: RunReport) -> list[tuple[str, str]]:
+    """The epsilons of a person, where one has several devices."""
+    if report.devices_per_person == 1:
+        return []
+    name = f"epsilon of a person with up to {report.devices_per_person} devices"
+    return [(name, epsilon_text(report.person_loss, report.delta))]
 
 
 DEVICE_COLUMNS = ("devices", "number", "mean tokens", "least", "most", "of honest pay")

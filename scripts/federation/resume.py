@@ -1,8 +1,12 @@
 """Going on with a run that was interrupted, be it by SIGKILL, where its last checkpoint was taken.
 
-Without a chain the whole simulated world is set back to that point, so the result is that of a run that was never
-interrupted, bit for bit. On a chain what the ledger recorded since is not undone: a round that was under way is passed
-over, unpaid; see `resume_chain`.
+Without a chain the whole simulated world is set back to that point. Where noise is off or seeded, the result is that of
+a run that was never interrupted, bit for bit. Where noise is drawn anew, a round that had begun is not done again:
+sums with two different noises on the same updates would tell more than one. It is abandoned, every device is charged
+for it, and the run goes on with the next number; `begun_rounds` is how that is known.
+
+On a chain what the ledger recorded since is not undone: a round that was under way is passed over, unpaid; see
+`resume_chain`.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from pathlib import Path
 
 from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore
 from scripts.console.errors import CommandError
+from scripts.federation.begun_rounds import last_begun
 from scripts.federation.offline import OfflineAccounts, offline_run
+from scripts.federation.population import NoiseSources
 from scripts.federation.record import round_folder
 from scripts.federation.run import CHECKPOINTS, Run, RunState
 
@@ -69,8 +75,12 @@ def resume_run(folder: Path, make: RunMaker, settle: Callable[[Run], list[str]] 
     return Resumed(run, tuple(notes))
 
 
-def resume_offline(folder: Path) -> Resumed:
-    """Set a run without a chain to its last checkpoint.
+def resume_offline(folder: Path, noise: NoiseSources | None = None) -> Resumed:
+    """Set a run without a chain to its last checkpoint, and pass over what had begun since where noise is drawn anew.
+
+    Args:
+        folder: the run's folder.
+        noise: as the run was made with.
 
     Raises:
         CommandError: the run is complete, or was interrupted before its first checkpoint.
@@ -81,15 +91,29 @@ def resume_offline(folder: Path) -> Resumed:
         if state.deployment is not None:
             raise CheckpointError(f"run {state.run} was recorded on a chain: it goes on there only")
         accounts = OfflineAccounts(checkpoint.state.secret("accounts"))
+        done = max(checkpoint.rounds_done, last_begun(folder / CHECKPOINTS))
         return offline_run(
-            state.settings, state.run, folder, accounts=accounts, rounds_done=checkpoint.rounds_done
+            state.settings, state.run, folder, accounts=accounts, rounds_done=done, noise=noise
         )
 
-    return resume_run(folder, make)
+    return resume_run(folder, make, _abandon_begun)
+
+
+def _abandon_begun(run: Run) -> list[str]:
+    """Abandon every round that had begun since the checkpoint, and charge all devices for it."""
+    notes = []
+    for number in range(run.cloud.rounds_done + 1, last_begun(run.folder / CHECKPOINTS) + 1):
+        run.abandon(number)
+        notes.append(
+            f"round {number} was interrupted: doing it again with other noise would tell more than is accounted for, "
+            f"so it is abandoned, every device is charged for it, and {run.rounds_left} of {run.settings.rounds} "
+            "rounds are left"
+        )
+    return notes
 
 
 def _remove_unfinished(run: Run) -> list[str]:
-    """Remove bundles of rounds after the last checkpoint: nobody attested them, and their rounds begin anew."""
+    """Remove bundles of rounds after the last checkpoint: nobody attested them, and no model follows from them."""
     rounds, done = round_folder(run.folder, 0).parent, set(run.state.rounds)
     if not rounds.is_dir():
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +18,27 @@ from fl_core.baseline import train_centralised
 from fl_core.bundle import read_bundle, write_atomic
 from fl_core.canonical import canonical_json, parse_json
 from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore, Snapshot
+from fl_core.data import Encoder
 from fl_core.data.tables import IntArray
 from fl_core.errors import BundleError, FlError, SpecError
+from fl_core.record_privacy import record_epsilon
 from fl_core.spec import RoundSpec, epoch_of
 from fl_core.tiers import Cloud
 from fl_core.training import evaluate
 from scripts.federation import resume_figures, resume_world
+from scripts.federation.begun_rounds import note_begun
 from scripts.federation.book import RoundBook
 from scripts.federation.contributions import scoring_digest, scoring_settings
-from scripts.federation.population import Accounts, HospitalAccounts, Population, build_population
+from scripts.federation.population import (
+    Accounts,
+    HospitalAccounts,
+    NoiseSources,
+    Population,
+    build_population,
+)
 from scripts.federation.record import RoundRecord, round_folder
 from scripts.federation.rounds import Coordinator, RoundSummary
+from scripts.federation.schema_file import read_schema, write_schema
 from scripts.federation.settings import RunSettings
 from scripts.federation.signing import domain_of, session_of, verifier_of
 
@@ -47,7 +57,8 @@ class RunState:
         status: "running", "complete" or "interrupted".
         rounds: numbers of the rounds whose bundles are there.
         accounts: each device's account (hex) by epoch, "hospital-index".
-        abandoned: rounds of the ledger that an interruption of this run left without a model; nothing was paid.
+        abandoned: rounds that an interruption of this run left without a model; nothing was paid, devices' privacy
+            accounts are charged.
         results: figures of the run, once complete.
     """
 
@@ -146,6 +157,7 @@ class Run:
         hospital_accounts: HospitalAccounts,
         deployment: dict[str, Any] | None,
         account_secret: bytes = b"",
+        noise: NoiseSources | None = None,
     ) -> None:
         """Load the data and create the population; nothing is written before that works.
 
@@ -158,25 +170,32 @@ class Run:
             hospital_accounts: gives each hospital its account.
             deployment: the deployment that rounds are recorded on, or None.
             account_secret: what the accounts of a run without a chain come from, for its checkpoints.
+            noise: where devices' noise comes from; None for the operating system, anything else is for tests.
 
         Raises:
             DataError: the data cannot be used or split.
             SpecError: settings that cannot work.
+            BundleError: the folder holds a schema that cannot be read.
         """
         self.settings = settings
         self.folder = folder
         self._book = book
         self._account_secret = account_secret
+        self._notes_begun = settings.draws_noise and noise is None and deployment is None
+        agreed = read_schema(folder)
         self.population: Population = build_population(
             settings,
+            known=None if agreed is None else agreed.projection,
             domain=domain_of(run_id, book.chain_id, book.ledger),
             verifier=verifier_of(book.chain_id),
             accounts=accounts,
             hospital_accounts=hospital_accounts,
             session=session_of(run_id),
+            noise=noise,
         )
         scoring = scoring_settings()
         self.spec: RoundSpec = self.population.round_spec(scoring_digest(scoring))
+        self.record_epsilon(settings.rounds)
         self.state = RunState(run=run_id, settings=settings, deployment=deployment)
         self.summaries: list[RoundSummary] = []
         self.cloud = Cloud(self.spec, seed=settings.seed, rounds_done=book.next_round - 1)
@@ -204,6 +223,10 @@ class Run:
         if self._store is None:
             self._coordinator.draw_epoch(epoch_of(self.cloud.rounds_done))
             self.population.agree_on_scaling(self.cloud.rounds_done)
+            if self.settings.start == "root":
+                self.cloud.model = self.population.public_start(self.spec)
+            if self.population.schema.projection is not None:
+                write_schema(self.folder, self.population.schema)
         with self._store or CheckpointStore(self.folder / CHECKPOINTS) as store:
             store.write(self.checkpoint())
             self.state.save(self.folder)
@@ -211,7 +234,7 @@ class Run:
                 self._coordinator.register_epoch()
                 if self.summaries:
                     self._coordinator.conclude(self.summaries[-1])
-                while self._rounds_left > 0:
+                while self.rounds_left > 0:
                     observe(self._round(store))
                 self.state.status = "complete"
             finally:
@@ -263,7 +286,9 @@ class Run:
         self._store = store
 
     def abandon(self, round_number: int) -> None:
-        """Pass over a round that was interrupted and closed without a model; devices' privacy accounts pay for it.
+        """Pass over a round that was interrupted and gives no model; every device's privacy account pays for it.
+
+        Whoever could have taken part may have sent its masked input, and nobody knows any more who did.
 
         Raises:
             SpecError: it is not the next round.
@@ -276,33 +301,62 @@ class Run:
 
     def accuracy(self, model: NDArray[np.float32]) -> float:
         """Accuracy of a model on the test rows."""
-        return evaluate(self.spec.model, model, *self._encoded(self.population.federation.test)).accuracy
+        rows = self._encoded(self.population.federation.test, self._encoder)
+        return evaluate(self.spec.model, model, *rows).accuracy
 
     def centralised_accuracy(self) -> float:
-        """Accuracy on the test rows of the same model trained on all devices' rows in one place."""
-        federation = self.population.federation
-        training, test = self._encoded(federation.training_rows), self._encoded(federation.test)
-        return train_centralised(self.spec.model, *training, *test, seed=self.settings.seed).test.accuracy
-
-    def _encoded(self, rows: IntArray) -> tuple[NDArray[np.float32], IntArray]:
-        population = self.population
-        if population.encoder is None:
-            raise SpecError("the scaling has not been agreed on yet: train first")
-        return population.encoder.encode(population.table, rows), population.table.labels[rows]
+        """Accuracy on the test rows of the same model trained on all devices' rows in one place, not projected."""
+        encoder, federation = self._encoder, self.population.federation
+        plain = replace(encoder, schema=replace(encoder.schema, projection=None))
+        model = replace(self.spec.model, features=plain.features)
+        training, test = (self._encoded(rows, plain) for rows in (federation.training_rows, federation.test))
+        return train_centralised(model, *training, *test, seed=self.settings.seed).test.accuracy
 
     @property
-    def _rounds_left(self) -> int:
-        """With noise on a round that was interrupted counts: devices have paid for it."""
-        spent = len(self.state.rounds) + (len(self.state.abandoned) if self.spec.noise is not None else 0)
-        return self.settings.rounds - spent
+    def _encoder(self) -> Encoder:
+        if self.population.encoder is None:
+            raise SpecError("the scaling has not been agreed on yet: train first")
+        return self.population.encoder
+
+    def _encoded(self, rows: IntArray, encoder: Encoder) -> tuple[NDArray[np.float32], IntArray]:
+        table = self.population.table
+        return encoder.encode(table, rows), table.labels[rows]
+
+    @property
+    def rounds_charged(self) -> int:
+        """Rounds that a device may have taken part in; with noise on one that was interrupted counts."""
+        return len(self.state.rounds) + (len(self.state.abandoned) if self.settings.draws_noise else 0)
+
+    def record_epsilon(self, rounds: int) -> float | None:
+        """Epsilon of one record of the device with most rows over so many rounds; None without per-record noise.
+
+        Raises:
+            SpecError: delta means nothing for so many records.
+        """
+        privacy = self.spec.training.record_privacy
+        if privacy is None:
+            return None
+        rows = max(self.population.true_rows.values())
+        return record_epsilon(privacy, rows, self.spec.training.epochs * rounds)
+
+    @property
+    def rounds_left(self) -> int:
+        """Rounds that may still begin."""
+        return self.settings.rounds - self.rounds_charged
 
     def _round(self, store: CheckpointStore) -> RoundSummary:
-        """One round: once its bundle is on disk a checkpoint is taken, and only then do hospitals attest."""
+        """One round: once its bundle is on disk a checkpoint is taken, and only then do hospitals attest.
+
+        That it begins is on disk before any device trains: on the ledger, or without one in a record of the run's own
+        where noise is drawn anew.
+        """
         coordinator = self._coordinator
         if coordinator.next_epoch != coordinator.epoch:
             coordinator.draw_epoch(coordinator.next_epoch)
             store.write(self.checkpoint())
             coordinator.register_epoch()
+        if self._notes_begun:
+            note_begun(self.folder / CHECKPOINTS, self.cloud.rounds_done + 1)
         summary = coordinator.run_round()
         self.summaries.append(summary)
         self.state.accounts[str(coordinator.epoch)] = {

@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fl_core.canonical import digest_json
-from fl_core.data import Encoder, Schema, Table, load, load_csv
+from fl_core.data import Schema, Table, load, load_csv
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec, parameter_count
+from fl_core.privacy import default_delta
 from fl_core.privacy.noise_spec import check_target
+from fl_core.record_privacy import RecordPrivacy, noise_multiplier_for
 from fl_core.spec import Profile, RoundSpec, check_cohort_sizes
 from fl_core.tiers import MIN_JOINT_HOSPITALS
 from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
-from scripts.federation.public_ranges import known_ranges, read_ranges
+from scripts.federation.public_ranges import PublicRanges, read_ranges
+from scripts.federation.torch_device import check_device_name
 from scripts.federation.update_terms import UpdateTerms, agree_on_updates
 
 DEFAULT_EPSILON = 8.0
-DEFAULT_DELTA = 1e-5  # the most that a default may be
+DEFAULT_HIDDEN = (16,)
+DEFAULT_RECORD_CLIP = 1.0
+PUBLIC_TOP = 0.5
+LARGEST_ROOT = 0.1  # beyond that it is no small set of consented rows any more
+_LISTS = ("hidden", "link_classes")
 
 
 @dataclass(frozen=True)
@@ -33,23 +40,39 @@ class RunSettings:
         label: label column of the table.
         group: group (patient) column of the table, or None.
         site: column that names the hospital of a row, or None.
+        split_patients: whether a patient of the table may have several devices.
         hospitals: number of hospitals, 1..64.
         devices: devices a hospital.
         rounds: rounds to run.
         profile: "accountable", "hospital" or "private": what may be seen outside a device's cohort.
         model: "logistic" or "mlp".
+        hidden: sizes of the hidden layers of an mlp; empty for the default.
         epochs: local epochs.
         batch_size: rows a local step.
         learning_rate: local step size.
+        momentum: of the local steps, 0..1.
+        proximal: pull of the local steps towards the round's model (FedProx).
         alpha: Dirichlet concentration of the label skew over devices.
         cohort_size: devices that are summed together.
         k_min: fewest devices whose sum may be seen.
         epsilon: target of differential privacy at release, over all rounds; None for no noise.
-        delta: of the same; None for min(1e-5, 1 / devices^2).
+        edge_epsilon: the same at the edge; None for what follows.
+        delta: of all epsilons; None for min(1e-5, 1 / devices^2).
+        record_epsilon: target of per-record DP-SGD, for one record of a device over all rounds; None for plain SGD.
+        record_clip: L2 bound of one record's gradient in it; None for the default.
         clip_norm: L2 bound of a device's weighted update; None for a default that depends on the noise.
         fraction: share of the coordinates that a round's devices send.
+        link_classes: share of a round's coordinates that each link class sends, 1 first; devices are spread evenly.
+        residual: clip norms of what a device keeps of what it did not send; None for the default.
+        public_top: share of a round's coordinates that are the largest of the last update; None for the default.
         bits: ring width of a cohort's sum; None for as many as are needed.
-        ranges: path of a file with public ranges of the columns, or None.
+        ranges: path of a file that declares the table's columns and classes, or None.
+        root_share: share of the rows that the coordinator holds, taken from those that validate.
+        start: "seed", or "root": the first model is trained on the root set.
+        projection: directions of the public projection that is learnt from the root set; 0 for none.
+        torch_device: where devices' training is computed: "cpu", or "cuda" of some index.
+        threads: batches of devices that are trained at once, where there is one process.
+        workers: processes that hospitals are spread over.
         dropout: probability that a device fails in a round.
         flippers: label flippers among the devices.
         free_riders: devices that send zeros.
@@ -64,23 +87,39 @@ class RunSettings:
     label: str | None = None
     group: str | None = None
     site: str | None = None
+    split_patients: bool = False
     hospitals: int = 4
     devices: int = 16
     rounds: int = 10
     profile: str = Profile.ACCOUNTABLE.value
     model: str = "logistic"
+    hidden: tuple[int, ...] = ()
     epochs: int = 5
     batch_size: int = 8
     learning_rate: float = 0.1
+    momentum: float = 0.0
+    proximal: float = 0.0
     alpha: float = 2.0
     cohort_size: int = 8
     k_min: int = 5
     epsilon: float | None = None
+    edge_epsilon: float | None = None
     delta: float | None = None
+    record_epsilon: float | None = None
+    record_clip: float | None = None
     clip_norm: float | None = None
     fraction: float = 1.0
+    link_classes: tuple[float, ...] = (1.0,)
+    residual: float | None = None
+    public_top: float | None = None
     bits: int | None = None
     ranges: str | None = None
+    root_share: float = 0.0
+    start: str = "seed"
+    projection: int = 0
+    torch_device: str = "cpu"
+    threads: int = 1
+    workers: int = 1
     dropout: float = 0.0
     flippers: int = 0
     free_riders: int = 0
@@ -103,6 +142,7 @@ class RunSettings:
             raise SpecError(f"{self.rounds} rounds: ask for at least 1")
         if self.model not in ("logistic", "mlp"):
             raise SpecError(f"model {self.model!r} is unknown: choose logistic or mlp")
+        self.model_spec(1, 2)
         if not 1 <= self.hospitals <= 64:
             raise SpecError(f"{self.hospitals} hospitals: choose 1 to 64")
         if self.devices < self.k_min:
@@ -116,8 +156,11 @@ class RunSettings:
             raise SpecError(f"hospital {self.inflating_hospital} cannot inflate: there are {self.hospitals}")
         if self.inflation < 1 or not 0 <= self.own_payees <= 1:
             raise SpecError("inflation must be at least 1, and the share of own payees between 0 and 1")
+        self._check_computing()
         self._check_updates()
+        self._check_privacy()
         self._check_data()
+        self._check_root()
 
     def _check_updates(self) -> None:
         """Refuse what no update can be, before any data is read."""
@@ -129,24 +172,73 @@ class RunSettings:
                 f"profile private hides each hospital's sum among the others', which takes at least "
                 f"{MIN_JOINT_HOSPITALS} hospitals, not {self.hospitals}: take more, or --profile hospital"
             )
-        if self.epsilon is not None:
-            check_target(self.epsilon, DEFAULT_DELTA if self.delta is None else self.delta, self.rounds)
-        elif self.delta is not None:
-            raise SpecError(f"delta {self.delta} without noise: name an --epsilon too")
-        CompressionSpec(self.fraction)
+        self.compression()
+        if len(self.link_classes) > self.devices:
+            raise SpecError(
+                f"{len(self.link_classes)} link classes for {self.devices} devices a hospital: take fewer"
+            )
         if self.clip_norm is not None and not (math.isfinite(self.clip_norm) and self.clip_norm > 0):
             raise SpecError(f"clip norm {self.clip_norm}: choose a positive finite number")
+
+    def _check_computing(self) -> None:
+        """Refuse places and numbers of processes to compute on that cannot be."""
+        check_device_name(self.torch_device)
+        if self.threads < 1:
+            raise SpecError(f"{self.threads} threads: choose at least 1")
+        if self.workers < 1:
+            raise SpecError(f"{self.workers} worker processes: choose at least 1")
+        if self.workers > 1 and (self.torch_device != "cpu" or self.threads > 1):
+            raise SpecError(
+                f"{self.workers} worker processes train on one thread of the CPU each: leave --device and --threads "
+                "out, or take --workers 1"
+            )
+
+    def _check_privacy(self) -> None:
+        """Refuse claims that cannot be, and parts of one that nothing asks for."""
+        for target in (self.epsilon, self.edge_epsilon):
+            if target is not None:
+                check_target(target, self.chosen_delta, self.rounds)
+        if self.epsilon is None and self.edge_epsilon is not None:
+            raise SpecError(f"epsilon {self.edge_epsilon} at the edge without noise: name an --epsilon too")
+        if not self.draws_noise and self.delta is not None:
+            raise SpecError(f"delta {self.delta} without noise: name an --epsilon or a --record-epsilon too")
+        if self.record_epsilon is None and self.record_clip is not None:
+            raise SpecError(f"--record-clip {self.record_clip} is about --record-epsilon: name that too")
+        self.training()
 
     def _check_data(self) -> None:
         """Refuse data that are named twice or in part."""
         if self.csv is None and (self.label or self.group or self.site):
             raise SpecError("--label, --group and --site are about a table: name it with --csv")
+        if self.split_patients and self.group is None:
+            raise SpecError("--split-patients is about patients of a table: name their column with --group")
         if (self.data is None) == (self.csv is None):
             raise SpecError("name either a data set (--data) or a table (--csv), not both")
         if self.csv is not None and self.label is None:
             raise SpecError("a table needs its label column: --label COLUMN")
         if self.ranges is not None and self.csv is None:
             raise SpecError("--ranges is about a table: name it with --csv")
+
+    def _check_root(self) -> None:
+        """Refuse a root set that cannot be or that nothing uses, and uses of one that is not there."""
+        if not 0 <= self.root_share <= LARGEST_ROOT:
+            raise SpecError(
+                f"root share {self.root_share}: choose 0 to {LARGEST_ROOT} of the rows; 0.01 to 0.02 is usual"
+            )
+        if self.start not in ("seed", "root"):
+            raise SpecError(f"start {self.start!r} is unknown: choose seed or root")
+        if self.projection < 0:
+            raise SpecError(f"projection to {self.projection} directions: choose at least 1, or leave it out")
+        used = self.start == "root" or self.projection > 0
+        if used and self.root_share == 0:
+            raise SpecError(
+                "--start root and --projection take rows that are public: set some aside, --root-share 0.02"
+            )
+        scales = self.csv is not None and self.ranges is None and self.draws_noise
+        if self.root_share > 0 and not (used or scales):
+            raise SpecError(
+                "nothing uses the root set: add --start root or --projection N, or leave --root-share out"
+            )
 
     def load(self) -> Table:
         """Read the data.
@@ -156,20 +248,90 @@ class RunSettings:
         """
         if self.csv is not None:
             assert self.label is not None
-            return load_csv(Path(self.csv), self.label, self.group, self.site)
+            declared = self.declared()
+            return load_csv(
+                Path(self.csv),
+                self.label,
+                self.group,
+                self.site,
+                divisible_groups=self.split_patients,
+                declared=None if declared is None else declared.columns,
+            )
         assert self.data is not None
         return load(self.data)
 
-    def encoder(self, table: Table) -> Encoder | None:
-        """The encoder that follows from public ranges; None where scaling statistics are summed instead (no noise).
+    def declared(self) -> PublicRanges | None:
+        """What the user's file says of the table's columns and classes; None without one.
 
         Raises:
-            DataError: the file of ranges cannot be used, or lacks a column.
-            SpecError: noise is on, and no public ranges are known.
+            DataError: the file is missing or malformed.
         """
-        if self.ranges is not None:
-            return read_ranges(Path(self.ranges)).encoder(table)
-        return None if self.epsilon is None else known_ranges(table).encoder(table)
+        return (
+            None if self.ranges is None or self.label is None else read_ranges(Path(self.ranges), self.label)
+        )
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether anything is claimed that fresh noise pays for: then data are scaled by what is public only."""
+        return self.epsilon is not None or self.record_epsilon is not None
+
+    @property
+    def chosen_delta(self) -> float:
+        """The delta of all claims."""
+        return default_delta(self.hospitals * self.devices) if self.delta is None else self.delta
+
+    def training(self) -> LocalTraining:
+        """How devices train; per-record noise is solved for all rounds together.
+
+        Raises:
+            SpecError: values out of range, or a target for records that no noise meets.
+        """
+        privacy = None
+        if self.record_epsilon is not None:
+            privacy = RecordPrivacy(
+                noise_multiplier_for(self.record_epsilon, self.chosen_delta, self.epochs * self.rounds),
+                DEFAULT_RECORD_CLIP if self.record_clip is None else self.record_clip,
+                self.chosen_delta,
+            )
+        return LocalTraining(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            proximal=self.proximal,
+            record_privacy=privacy,
+        )
+
+    def model_spec(self, features: int, classes: int) -> ModelSpec:
+        """The model on so many features and classes.
+
+        Raises:
+            SpecError: hidden layers that cannot be, or that the model does not have.
+        """
+        kind: Literal["logistic", "mlp"] = "mlp" if self.model == "mlp" else "logistic"
+        hidden = self.hidden or (DEFAULT_HIDDEN if kind == "mlp" else ())
+        return ModelSpec(kind, features, classes, hidden)
+
+    def compression(self) -> CompressionSpec | None:
+        """Which coordinates devices send; None where all of them send all.
+
+        Raises:
+            SpecError: shares out of range, or settings without effect.
+        """
+        spec = CompressionSpec(
+            self.fraction,
+            public_top=PUBLIC_TOP if self.public_top is None else self.public_top,
+            prefixes=self.link_classes,
+            residual_norm=CompressionSpec.residual_norm if self.residual is None else self.residual,
+        )
+        if self.fraction < 1 or len(self.link_classes) > 1:
+            return spec
+        if self.residual is not None or self.public_top is not None:
+            raise SpecError(
+                "--residual and --public-top are about parameters that are not sent: name a --fraction below 1, or "
+                "--link-classes"
+            )
+        return None
 
     def terms(self) -> UpdateTerms:
         """What is asked for about updates."""
@@ -181,9 +343,10 @@ class RunSettings:
             cohort_size=self.cohort_size,
             k_min=self.k_min,
             epsilon=self.epsilon,
+            edge_epsilon=self.edge_epsilon,
             delta=self.delta,
             clip_norm=self.clip_norm,
-            fraction=self.fraction,
+            compression=self.compression(),
             bits=self.bits,
         )
 
@@ -198,14 +361,11 @@ class RunSettings:
         Raises:
             SpecError: settings that cannot work.
         """
-        kind: Literal["logistic", "mlp"] = "mlp" if self.model == "mlp" else "logistic"
-        model = ModelSpec(kind, schema.features, schema.classes, (16,) if kind == "mlp" else ())
+        model = self.model_spec(schema.features, schema.classes)
         agreed = agree_on_updates(self.terms(), parameter_count(model))
         return RoundSpec(
             model=model,
-            training=LocalTraining(
-                epochs=self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate
-            ),
+            training=self.training(),
             cohort_size=self.cohort_size,
             k_min=self.k_min,
             clip_norm=agreed.clip_norm,
@@ -234,6 +394,6 @@ class RunSettings:
             SpecError: a setting is unknown or out of range.
         """
         try:
-            return cls(**value)
+            return cls(**{**value, **{name: tuple(value[name]) for name in _LISTS if name in value}})
         except TypeError as error:
             raise SpecError(f"run settings are malformed: {error}") from error

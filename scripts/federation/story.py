@@ -107,6 +107,8 @@ def report_of(
         profile=run.spec.profile.value,
         loss=population.privacy_loss(),
         delta=None if run.spec.noise is None else run.spec.noise.delta,
+        person_loss=population.person_loss(),
+        devices_per_person=population.devices_per_person,
         detection_auc=None
         if not run.spec.profile.scores_devices
         else detection_auc(

@@ -18,7 +18,6 @@ CLIP_WITHOUT_NOISE = 16.0
 CLIP_WITH_NOISE = 0.5
 PLAIN_BITS = 32
 PLAIN_FRACTION_BITS = 20
-PUBLIC_TOP = 0.5
 CORRUPTED = 2
 CORRUPTED_HOSPITALS = 1  # any hospital can take its own part, noise included, off the sum of all
 _STEPS = (
@@ -40,8 +39,9 @@ class UpdateTerms:
         epsilon: target at release; None for no noise.
         delta: of the same; None for the default.
         clip_norm: L2 bound of a device's weighted update; None for the default.
-        fraction: share of the coordinates that are sent.
+        compression: which coordinates are sent, and what is kept of the others; None for all of them.
         bits: ring width; None for as many as are needed.
+        edge_epsilon: target at the edge; None for what `calibrate` takes.
     """
 
     profile: Profile
@@ -53,8 +53,9 @@ class UpdateTerms:
     epsilon: float | None
     delta: float | None
     clip_norm: float | None
-    fraction: float
+    compression: CompressionSpec | None
     bits: int | None
+    edge_epsilon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def agree_on_updates(terms: UpdateTerms, dim: int) -> AgreedUpdates:
     """
     if terms.bits is not None and not MIN_BITS <= terms.bits <= MAX_BITS:
         raise SpecError(f"ring of {terms.bits} bits: choose {MIN_BITS}..{MAX_BITS}")
-    compression = None if terms.fraction == 1 else CompressionSpec(terms.fraction, PUBLIC_TOP)
+    compression = terms.compression
     min_hospitals = minimum_threshold(terms.hospitals) if terms.profile is Profile.PRIVATE else 1
     default = CLIP_WITHOUT_NOISE if terms.epsilon is None else CLIP_WITH_NOISE
     clip_norm = default if terms.clip_norm is None else terms.clip_norm
@@ -120,6 +121,7 @@ def _noise(
         min_hospitals=min_hospitals,
         corrupted=CORRUPTED,
         corrupted_hospitals=corrupted_hospitals,
+        link_classes=1 if compression is None else len(compression.prefixes),
     )
     return calibrate(
         profile=terms.profile.value,
@@ -130,6 +132,7 @@ def _noise(
         honest_in_cohort=survivors.honest_in_cohort,
         honest_at_release=survivors.honest_at_release,
         hospitals_at_release=min_hospitals,
+        edge_epsilon=terms.edge_epsilon,
         corrupted=CORRUPTED,
         corrupted_hospitals=corrupted_hospitals,
         entries=dim if compression is None else compression.lengths(dim)[0],

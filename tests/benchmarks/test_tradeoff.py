@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.tradeoff import Baseline, Cell, TradeoffFigures
-from benchmarks.tradeoff_baseline import centralised_accuracy
-from benchmarks.tradeoff_federation import WDBC_LITE, Layout, build_federation
+from benchmarks.tradeoff_baseline import TRIES, centralised_accuracy
+from benchmarks.tradeoff_federation import HAR_LITE, HAR_MLP, WDBC_LITE, Layout, build_federation
 from benchmarks.tradeoff_plot import plot_tradeoff, tradeoff_rows
 from benchmarks.tradeoff_rounds import auc, noised_spec, run_rounds
 from fl_core.data import load
 from fl_core.spec import Profile
+from scripts.federation.update_terms import CORRUPTED, CORRUPTED_HOSPITALS
 
 DEVICES = 48
 
@@ -49,7 +50,8 @@ def test_the_same_seed_gives_the_same_figures(federation):
 
 
 def test_profiles_show_what_they_may(federation):
-    assert run(federation, Profile.PRIVATE, math.inf, flippers=0.2).auc == 0.5
+    assert run(federation, Profile.PRIVATE, math.inf, flippers=0.2).auc is None
+    assert run(federation, Profile.HOSPITAL, math.inf, flippers=0.2).auc is not None
     assert run(federation, Profile.ACCOUNTABLE, math.inf, flippers=0.2).auc > 0.55
     assert run(federation, Profile.ACCOUNTABLE, math.inf).auc is None
 
@@ -58,6 +60,19 @@ def test_auc_counts_pairs():
     scores, bad = np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, False, True, False])
     assert auc(scores, bad) == pytest.approx((2 + 1.5) / 4)
     assert auc(np.zeros(4), bad) == 0.5
+
+
+def test_federations_and_baselines_try_as_many_settings():
+    for recipe in (HAR_LITE, HAR_MLP, WDBC_LITE):
+        assert len(set(recipe.choices())) == TRIES
+        assert recipe in recipe.choices()
+
+
+def test_noise_is_what_the_product_agrees_on(federation):
+    for profile in Profile:
+        spec = noised_spec(federation, WDBC_LITE, profile=profile, epsilon=1.0, delta=1e-5, rounds=4)
+        assert spec.noise.corrupted == CORRUPTED
+        assert spec.noise.corrupted_hospitals == (CORRUPTED_HOSPITALS if profile is Profile.PRIVATE else 0)
 
 
 def test_the_baseline_is_tuned_and_trained_on_all_rows(federation):
@@ -78,19 +93,19 @@ def test_the_public_encoding_sees_the_root_set_alone():
 
 
 def test_figures_have_a_table_a_picture_and_json(tmp_path):
-    cell = Cell("har", "lite", 1_000, "private", 1.0, 8.0, 0.93, 0.01, 3, 0.5, 0.64)
+    cell = Cell("har", "lite", 1_000, "private", 1.0, 8.0, 0.93, 0.01, 3, None, 0.64)
     cells = (
         cell,
         replace(cell, epsilon=None, edge_epsilon=None),
-        replace(cell, profile="hospital", accuracy=0.8),
+        replace(cell, profile="hospital", accuracy=0.8, auc=0.5),
     )
     figures = TradeoffFigures(
-        cells, (Baseline("har", "lite", 0.88, 0.95, 0.96),), 3, 30, 1e-5, 0.1, 12, ("note",)
+        cells, (Baseline("har", "lite", 0.88, 0.95, 0.96),), 3, 30, 1e-5, 0.1, 6, ("note",)
     )
     value = json.loads(json.dumps(figures.to_json(), allow_nan=False))
     assert [goal["reached"] for goal in value["goals"]] == [True, False]
     assert tradeoff_rows(figures)[0] == (
-        "har", "lite", "1,000", "private", "1", "93.0 +- 1.0", "-2.0", "0.50", "0.64"
+        "har", "lite", "1,000", "private", "1", "93.0 +- 1.0", "-2.0", "n/a", "0.64"
     )  # fmt: skip
     plot_tradeoff(tmp_path / "tradeoff.png", figures)
     assert (tmp_path / "tradeoff.png").stat().st_size > 10_000

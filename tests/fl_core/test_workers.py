@@ -1,5 +1,7 @@
+import multiprocessing
 import os
 import signal
+import time
 from functools import partial
 
 import numpy as np
@@ -70,3 +72,38 @@ def test_what_cannot_be_sent_is_an_error():
 
 def test_no_jobs_give_nothing():
     assert in_workers([], 4) == []
+
+
+class Stopped(BaseException):
+    """What a command's own handler of signals raises."""
+
+
+def test_a_request_to_stop_that_comes_while_a_process_is_forked_is_not_lost(monkeypatch):
+    """Python drops what is raised in the hooks of a fork."""
+
+    def stop(_number, _frame):
+        raise Stopped
+
+    real, handler = os.fork, signal.signal(signal.SIGTERM, stop)
+
+    def fork():
+        child = real()
+        if child:
+            signal.raise_signal(signal.SIGTERM)
+        return child
+
+    monkeypatch.setattr(os, "fork", fork)
+    try:
+        with pytest.raises(Stopped):
+            in_workers([lambda _tell: time.sleep(60)] * 2, 2)
+        assert signal.getsignal(signal.SIGTERM) is stop
+        assert multiprocessing.active_children() == []
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_worker_hears_no_interrupt_from_the_terminal_and_ends_when_told_to():
+    def handlers(_tell):
+        return [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+
+    assert in_workers([handlers], 1) == [[signal.SIG_IGN, signal.SIG_DFL]]

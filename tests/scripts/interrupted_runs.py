@@ -35,19 +35,14 @@ OPERATIONS = ("fsync", "rename", "replace", "unlink", "mkdir")
 
 def fresh(settings: RunSettings, folder: Path) -> Run:
     """A run whose accounts and noise are the same each time; all keys are drawn from the operating system."""
-    return seeded(offline_run(settings, "run", folder, accounts=ACCOUNTS))
-
-
-def seeded(run: Run) -> Run:
-    """The same run with noise that is a function of who adds it and of the round."""
+    run = offline_run(settings, "run", folder, accounts=ACCOUNTS, noise=seeded_noise)
     for hospital in run.population.hospitals:
         hospital.edge._draw_seed = partial(bytes, [hospital.id] * 32)
-        for index, device in enumerate(hospital.devices):
-            device._noise_source = partial(_noise, hospital.id, index)
     return run
 
 
-def _noise(hospital: int, index: int, round_number: int) -> NoiseSource:
+def seeded_noise(hospital: int, index: int, round_number: int) -> NoiseSource:
+    """Noise that is a function of who adds it and of the round, so that a round may be done again."""
     return NoiseSource.from_seed(sha256(f"{hospital} {index} {round_number}".encode()))
 
 
@@ -132,10 +127,9 @@ def train_counting(settings: RunSettings, folder: Path, fatal: int | None) -> di
 def resume(folder: Path) -> dict[str, Any]:
     """Resume and finish, or say why not."""
     try:
-        resumed = resume_offline(folder)
+        resumed = resume_offline(folder, seeded_noise)
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
-    seeded(resumed.run)
     before = len(resumed.run.summaries)
     resumed.run.train()
     return {**outcome(resumed.run), "from": before, "notes": list(resumed.notes)}

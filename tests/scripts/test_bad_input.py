@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import assert_one_line_error, fediomt
 
 
@@ -113,6 +114,43 @@ def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
         (("--epsilon", "inf", "--bits", "8"), "fit 8 bits"),
         (("--cohort-size", "600", "--devices", "600", "--hospitals", "1"), "cohort size"),
         (("--ranges", "x.json"), "--csv"),
+        (("--split-patients",), "--group"),
+        (("--hidden", "16"), "no hidden layers"),
+        (("--model", "mlp", "--hidden", "16,x"), "--hidden: 'x'"),
+        (("--model", "mlp", "--hidden", "16,0"), "at least 1 unit"),
+        (("--device", "gpu"), "device 'gpu'"),
+        (("--device", "cuda:x"), "device 'cuda:x'"),
+        (("--threads", "0"), "0 threads"),
+        (("--workers", "0"), "0 worker processes"),
+        (("--workers", "2", "--device", "cuda"), "--workers 1"),
+        (("--workers", "2", "--threads", "2"), "--workers 1"),
+        (("--momentum", "1"), "momentum 1.0"),
+        (("--proximal", "-1"), "proximal term -1.0"),
+        (("--edge-epsilon", "0"), "epsilon 0.0"),
+        (("--edge-epsilon", "4", "--epsilon", "inf"), "--epsilon too"),
+        (("--record-epsilon", "0"), "epsilon 0.0 of a record"),
+        (("--record-epsilon", "inf"), "epsilon inf of a record"),
+        (("--record-clip", "1"), "--record-epsilon"),
+        (("--record-epsilon", "4", "--record-clip", "0"), "clip norm 0.0"),
+        (("--record-epsilon", "4", "--epsilon", "inf", "--delta", "0.9"), "delta 0.9"),
+        (("--write-ranges", "r.json"), "--csv"),
+        (("--link-classes", "0.5"), "the first link class"),
+        (("--link-classes", "1,0.2,0.5"), "never sends more"),
+        (("--link-classes", "1,,0.5"), "--link-classes: ''"),
+        (("--link-classes", "1,0"), "above 0"),
+        (("--link-classes", ",".join(["1"] * 17)), "17 link classes for 16 devices"),
+        (("--fraction", "0.5", "--public-top", "1"), "share 1.0 of the mask"),
+        (("--fraction", "0.5", "--residual", "-1"), "residual of -1.0"),
+        (("--residual", "2"), "not sent"),
+        (("--public-top", "0.2"), "not sent"),
+        (("--root-share", "0.5", "--start", "root"), "root share 0.5"),
+        (("--root-share", "nan", "--start", "root"), "root share nan"),
+        (("--root-share", "0.02"), "nothing uses the root set"),
+        (("--start", "root"), "--root-share"),
+        (("--start", "afresh"), "start 'afresh'"),
+        (("--projection", "8"), "--root-share"),
+        (("--projection", "-1", "--root-share", "0.02"), "-1 directions"),
+        (("--projection", "30", "--root-share", "0.02"), "at most 11"),
         (("--k-min", "2", "--cohort-size", "4"), "k_min 2"),
     ],
 )
@@ -121,22 +159,41 @@ def test_impossible_settings_are_refused_before_any_work(tmp_path, arguments, wo
     assert_nothing_written(tmp_path)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_before_any_work(tmp_path):
+    outcome = fediomt("train", "--no-chain", "--data", "nothing", "--device", "cuda:1", cwd=tmp_path)
+    assert_one_line_error(outcome, "device cuda:1", "--device cpu")
+    assert_nothing_written(tmp_path)
+
+
+def test_more_devices_than_patients_names_the_option_that_lets_a_patient_have_several(tmp_path):
+    rows = [f"p{i % 30},{row}" for i, row in enumerate(GOOD_ROWS)]
+    write(tmp_path / "t.csv", table("who,a,b,y", *rows))
+    told = ("train", "--no-chain", "--csv", "t.csv", "--label", "y", "--group", "who", "--epsilon", "inf")
+    assert_one_line_error(fediomt(*told, cwd=tmp_path), "64 devices", "--split-patients")
+    assert_nothing_written(tmp_path)
+
+
 def test_a_table_with_noise_needs_public_ranges(tmp_path):
     write(tmp_path / "t.csv", table("a,b,y", *GOOD_ROWS))
     outcome = fediomt("train", "--no-chain", "--csv", "t.csv", "--label", "y", cwd=tmp_path)
-    assert_one_line_error(outcome, "--ranges", "--epsilon inf")
+    assert_one_line_error(outcome, "--ranges", "--root-share", "--epsilon inf")
     assert_nothing_written(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": [0, 6]}', ("r.json", "'b'")),
-        ('{"a": [6, 0], "b": [0, 4]}', ("r.json", "'a'")),
-        ('{"a": [0, 6], "b": [0, null]}', ("r.json", "'b'")),
-        ('{"a": [0, 6], "b": [true, 4]}', ("r.json", "'b'")),
-        ('{"a": [0, 6], "b": 4}', ("r.json", "'b'")),
-        ('{"a": [0, 1e999], "b": [0, 4]}', ("r.json", "'a'")),
+        ('{"a": [0, 6], "c": [0, 4], "y": ["sick", "well"]}', ("r.json", "t.csv", "'c'")),
+        ('{"a": [6, 0], "b": [0, 4], "y": ["sick", "well"]}', ("r.json", "'a'")),
+        ('{"a": [0, 6], "b": [0, null], "y": ["sick", "well"]}', ("r.json", "'b'")),
+        ('{"a": [0, 6], "b": [true, 4], "y": ["sick", "well"]}', ("r.json", "'b'")),
+        ('{"a": [0, 6], "b": 4, "y": ["sick", "well"]}', ("r.json", "'b'")),
+        ('{"a": [0, 1e999], "b": [0, 4], "y": ["sick", "well"]}', ("r.json", "'a'")),
+        ('{"a": [0, 6], "b": [0, 4]}', ("r.json", "'y'", "classes")),
+        ('{"a": [0, 6], "b": [0, 4], "y": [0, 1]}', ("r.json", "'y'", "classes")),
+        ('{"a": [0, 6], "b": [0, 4], "y": ["sick", "sick"]}', ("r.json", "'y'", "two or more")),
+        ('{"y": ["sick", "well"]}', ("r.json", "no column")),
         ("[]", ("r.json", "object")),
         ("{", ("r.json", "not JSON")),
     ],

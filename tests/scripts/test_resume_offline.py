@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import assert_one_line_error, fediomt, finish, start_fediomt
-from interrupted_runs import fresh, outcome, seeded
+from interrupted_runs import fresh, outcome, seeded_noise
 
 from fl_core.checkpoint import CheckpointError, CheckpointStore
 from fl_core.errors import BundleError
@@ -139,8 +139,8 @@ def test_noise_residuals_and_privacy_accounts_go_on_in_every_profile(tmp_path, c
     uninterrupted = fresh(settings, tmp_path / "whole")
     uninterrupted.train()
     folder = interrupted(tmp_path / "run", 2, settings)
-    resumed = resume_offline(folder).run
-    seeded(resumed).train()
+    resumed = resume_offline(folder, seeded_noise).run
+    resumed.train()
     assert_same(outcome(resumed), outcome(uninterrupted))
     devices = [device for hospital in resumed.population.hospitals for device in hospital.devices]
     if "epsilon" in changes:

@@ -98,6 +98,14 @@ def test_rows_without_label_or_group_are_dropped_with_a_note(write):
     )
 
 
+def test_a_patient_has_one_device_unless_said(write):
+    path = write(ROWS)
+    assert not load_csv(path, "outcome", "patient").divisible_groups
+    assert load_csv(path, "outcome", "patient", divisible_groups=True).divisible_groups
+    with pytest.raises(DataError, match="no group column is named"):
+        load_csv(path, "outcome", divisible_groups=True)
+
+
 def test_useless_columns_are_dropped_with_a_note(write):
     lines = [
         f"{line},{extra}"

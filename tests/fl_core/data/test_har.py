@@ -94,6 +94,7 @@ def test_an_unpacked_folder_and_archives_give_the_same_table_and_signals(tmp_pat
     one, two = load_har(folder), load_har(archives)
     assert np.array_equal(one.numeric, two.numeric)
     assert one.group_names == ("subject 2", "subject 3", "subject 5", "subject 9")
+    assert one.divisible_groups
     assert [one.group_names[g] for g in one.groups] == [f"subject {s}" for p in PARTS.values() for s in p]
     assert one.held_out.tolist() == [False] * 5 + [True] * 3
     assert one.labels.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,6 +194,54 @@ def test_devices_within_groups_hold_one_group_and_hospitals_whole_groups(sites):
     assert sum(map(len, homes)) == len(set().union(*homes))
 
 
+def owners(table, federation):
+    """For each group with training rows, the (hospital, device) that hold rows of it."""
+    found = {}
+    for h, hospital in enumerate(federation.devices):
+        for i, rows in enumerate(hospital):
+            for group in set(table.groups[rows].tolist()):
+                found.setdefault(group, []).append((h, i))
+    return found
+
+
+@pytest.mark.parametrize("sites", [0, 3])
+def test_a_person_with_several_devices_is_at_one_hospital_and_in_no_other_part(sites):
+    table = replace(grouped_table(30, 21, sites), divisible_groups=True)
+    rng = np.random.default_rng(0)
+    parts = split(table, hospitals=3, rng=rng)
+    federation = partition_by_group(table, parts, devices=16, rng=rng)
+    found = owners(table, federation)
+    assert max(map(len, found.values())) > 1
+    assert all(len({hospital for hospital, _ in held}) == 1 for held in found.values())
+    elsewhere = np.concatenate([federation.test, *federation.validation])
+    assert not found.keys() & set(table.groups[elsewhere].tolist())
+    assert np.array_equal(federation.training_rows, np.sort(np.concatenate(parts.train)))
+
+
+def test_groups_stay_whole_where_there_are_enough_of_them_though_they_may_be_divided():
+    whole = grouped_table(30, 21)
+    for table in (whole, replace(whole, divisible_groups=True)):
+        rng = np.random.default_rng(0)
+        federation = partition_by_group(table, split(table, hospitals=3, rng=rng), devices=5, rng=rng)
+        assert all(len(held) == 1 for held in owners(table, federation).values())
+
+
+def test_a_hospital_with_fewer_devices_than_groups_keeps_them_whole_beside_one_that_divides():
+    table = replace(grouped_table(30, 21, 2), divisible_groups=True)
+    rng = np.random.default_rng(0)
+    federation = partition_by_group(table, split(table, hospitals=2, rng=rng), devices=[3, 40], rng=rng)
+    held = owners(table, federation)
+    assert {len(found) for found in held.values() if found[0][0] == 0} == {1}
+    assert max(len(found) for found in held.values() if found[0][0] == 1) > 1
+
+
+def test_more_devices_than_groups_names_the_way_out():
+    table = grouped_table(20, 5)
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match="--split-patients"):
+        partition_by_group(table, split(table, hospitals=2, rng=rng), devices=20, rng=rng)
+
+
 def test_devices_within_groups_need_groups_and_enough_of_both():
     rng = np.random.default_rng(0)
     table = load("wdbc")
@@ -200,8 +249,9 @@ def test_devices_within_groups_need_groups_and_enough_of_both():
         partition_within_groups(table, split(table, hospitals=2, rng=rng), devices=4, rng=rng)
     table = grouped_table(20, 5)
     parts = split(table, hospitals=2, rng=rng)
-    for devices in (2, 60):
-        with pytest.raises(
-            DataError, match=f"{devices} devices at hospital 1 for .* each group needs a device"
-        ):
-            partition_within_groups(table, parts, devices=devices, rng=rng)
+    with pytest.raises(DataError, match=r"60 devices at hospital 1 for .* each device a row"):
+        partition_within_groups(table, parts, devices=60, rng=rng)
+    few = grouped_table(6, 30)
+    few = replace(few, held_out=few.groups >= 3)
+    with pytest.raises(DataError, match="at hospital 4 for 0 groups"):
+        partition_within_groups(few, split(few, hospitals=4, rng=rng), devices=4, rng=rng)

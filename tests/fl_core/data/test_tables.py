@@ -61,6 +61,13 @@ def test_an_inconsistent_table_is_refused(changes, message):
         make_table(**changes)
 
 
+def test_only_named_groups_may_be_divided():
+    with pytest.raises(DataError, match="no group column is named"):
+        make_table(divisible_groups=True)
+    grouped = make_table(groups=np.array([0, 0, 1, 1]), group_names=("p", "q"), divisible_groups=True)
+    assert not grouped.groups_as_sites().divisible_groups
+
+
 def test_groups_can_stand_for_hospitals():
     table = make_table(groups=np.array([0, 0, 1, 1]), group_names=("north", "south"))
     by_site = table.groups_as_sites()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl_core.errors import SpecError
-from fl_core.privacy import RoundExposure, Sensitivity, calibrate, composed_loss, privacy_loss, round_exposure
+from fl_core.privacy import RoundExposure, Sensitivity, calibrate, composed_loss, privacy_loss
 from fl_core.privacy.calibration import smallest_variance
 
 SETTING = {
@@ -93,17 +93,6 @@ def test_a_strict_edge_makes_release_stricter_too():
     assert noise.global_variance == 0
     assert found.edge <= 1.0
     assert found.release < 0.6
-
-
-def test_what_was_spent_before_is_made_room_for():
-    before = RoundExposure(Sensitivity(20.0, 10.0), 50.0, 500.0, 5000.0, 0.0)
-    noise = calibrate(**SETTING, before=[before])
-    names = ("sensitivity", "profile", "honest_in_cohort", "honest_at_release", "entries")
-    exposure = round_exposure(noise, **{name: SETTING[name] for name in names})
-    found = composed_loss([(before, 1), (exposure, 30)], 1e-5)
-    assert 1.999 < found.release <= 2.0
-    assert found.edge <= 8.0
-    assert noise.global_variance > calibrate(**SETTING).global_variance
 
 
 def test_variances_are_plain_numbers():

@@ -13,6 +13,8 @@ from fl_core.privacy import (
     PrivacyBudgetError,
     Sensitivity,
     calibrate,
+    composed_person_loss,
+    person_loss,
     privacy_loss,
     round_exposure,
 )
@@ -28,7 +30,7 @@ def update(round_number, attempt=0, exposure=EXPOSURE):
 
 
 def account(charges=0, **changes):
-    budget = dataclasses.replace(Budget.of(NOISE), **changes)
+    budget = dataclasses.replace(Budget.of(NOISE, EXPOSURE), **changes)
     return Accountant(budget, tuple(update(r) for r in range(1, charges + 1)))
 
 
@@ -92,10 +94,38 @@ def test_other_sums_cost_loss_but_no_round():
         accountant.charge(update(6))
 
 
-def test_person_level_figures_are_larger():
-    accountant = account(charges=3)
-    assert accountant.loss(devices=1) == accountant.loss()
-    assert accountant.loss(devices=2).release > 2 * accountant.loss().release
+def test_a_persons_loss_is_over_all_of_their_devices_together():
+    assert person_loss([account(charges=3)]) == account(charges=3).loss()
+    both = person_loss([account(charges=3), account(charges=3)])
+    assert both == composed_person_loss([(EXPOSURE, 2, 3)], NOISE.delta)
+    assert both.release > 2 * account(charges=3).loss().release
+
+
+def test_rounds_that_one_of_a_persons_devices_missed_cost_what_the_other_alone_costs():
+    found = person_loss([account(charges=5), account(charges=3)])
+    assert found == composed_person_loss([(EXPOSURE, 2, 3), (EXPOSURE, 1, 2)], NOISE.delta)
+    assert found.release < person_loss([account(charges=5), account(charges=5)]).release
+
+
+def test_devices_in_different_attempts_of_a_round_count_as_in_one_sum():
+    first, second = account(), account()
+    first.charge(update(1, attempt=0))
+    second.charge(update(1, attempt=1))
+    assert person_loss([first, second]) == composed_person_loss([(EXPOSURE, 2, 1)], NOISE.delta)
+
+
+def test_sums_of_another_purpose_are_composed():
+    with_statistics = account(charges=1)
+    with_statistics.charge(Charge(1, 0, "statistics", EXPOSURE))
+    assert person_loss([with_statistics]) == account(charges=2).loss()
+
+
+def test_accounts_that_are_not_one_persons_are_refused():
+    weak = round_exposure(NOISE, SENSITIVITY.times(2), **COUNTS)
+    with pytest.raises(SpecError, match="charged differently for the update of round 1"):
+        person_loss([account(charges=1), Accountant(Budget.of(NOISE, EXPOSURE), (update(1, exposure=weak),))])
+    with pytest.raises(SpecError, match="accounts of delta"):
+        person_loss([account(charges=1), account(charges=1, delta=1e-6)])
 
 
 def test_an_account_survives_a_checkpoint():
@@ -104,7 +134,25 @@ def test_an_account_survives_a_checkpoint():
     assert restored.charges == accountant.charges
     assert restored.budget == accountant.budget
     assert restored.loss() == accountant.loss()
-    assert Accountant.from_json(account().to_json()).budget.edge_epsilon is None
+    uncapped = account(edge_epsilon=None)
+    assert Accountant.from_json(uncapped.to_json()).budget.edge_epsilon is None
+
+
+def test_the_budget_of_a_noise_caps_the_edge_at_what_its_rounds_come_to_there():
+    budget = Budget.of(NOISE, EXPOSURE)
+    assert budget.edge_epsilon == privacy_loss(NOISE, SENSITIVITY, NOISE.rounds, **COUNTS).edge
+    no_own_noise = dataclasses.replace(NOISE, local_variance=0.0, global_variance=4 * NOISE.global_variance)
+    quiet = round_exposure(no_own_noise, SENSITIVITY, **COUNTS)
+    with pytest.raises(PrivacyBudgetError, match="at the edge to inf"):
+        account().charge(update(1, exposure=quiet))
+    assert Budget.of(no_own_noise, quiet).edge_epsilon is None
+
+
+def test_what_has_happened_is_noted_whatever_it_costs():
+    accountant = account(charges=6)
+    accountant.admit(update(7))
+    assert len(accountant.charges) == 7
+    assert accountant.loss().release > 2.0
 
 
 @pytest.mark.parametrize(

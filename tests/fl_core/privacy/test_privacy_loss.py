@@ -14,12 +14,13 @@ from fl_core.privacy import (
     RoundExposure,
     Sensitivity,
     composed_loss,
+    composed_person_loss,
     default_delta,
-    person_exposure,
     privacy_loss,
     rho_per_round,
     round_exposure,
 )
+from fl_core.privacy.numeric_loss import skellam_epsilon
 from fl_core.privacy.renyi import ORDERS, skellam_rdp
 
 NOISE = NoiseSpec(epsilon=8.0, delta=1e-5, rounds=30, local_variance=2000.0, global_variance=30_000.0)
@@ -105,16 +106,51 @@ def test_different_rounds_compose():
     assert both.release < composed_loss([(one, 12)], 1e-5).release
 
 
+def person(devices, rounds=10, exposure=None):
+    exposure = exposure or round_exposure(NOISE, SENSITIVITY, profile="hospital", **HONEST)
+    return composed_person_loss([(exposure, devices, rounds)], 1e-5)
+
+
 def test_a_persons_devices_are_lost_together():
-    exposure = round_exposure(NOISE, SENSITIVITY, profile="hospital", **HONEST)
-    alone, three = (composed_loss([(person_exposure(exposure, n), 10)], 1e-5) for n in (1, 3))
-    assert alone == loss()
-    assert three.release > 3 * alone.release
+    assert person(1) == loss()
+    three = person(3)
+    assert three.release > 3 * loss().release
     # three times the sensitivity against the same noise is the sensitivity against a ninth of it, where noise is wide
+    exposure = round_exposure(NOISE, SENSITIVITY, profile="hospital", **HONEST)
     ninth = RoundExposure(
         SENSITIVITY, *(v / 9 for v in (exposure.unmasked, exposure.edge, exposure.release)), 0.0
     )
     assert three.release == pytest.approx(composed_loss([(ninth, 10)], 1e-5).release, rel=1e-2)
+
+
+def test_without_masks_a_persons_devices_are_so_many_mechanisms_side_by_side():
+    assert person(3, rounds=10).unmasked == pytest.approx(person(1, rounds=30).unmasked, rel=1e-12)
+
+
+def test_a_sum_of_a_persons_devices_tells_no_more_than_their_vectors_would():
+    many = person(40)  # more than the 15 honest survivors that the edge's figure counts on
+    assert many.release <= many.edge == many.unmasked
+    assert person(2).edge < person(2).unmasked
+
+
+@settings(deadline=None, derandomize=True)
+@given(variances, st.floats(1.0, 1e4), st.integers(1, 20), st.integers(1, 20))
+def test_devices_in_several_sums_never_tell_more_than_all_in_one(variance, l2, some, others):
+    apart = sum(skellam_rdp(variance, Sensitivity(3 * l2, l2).times(count)) for count in (some, others))
+    together = skellam_rdp(variance, Sensitivity(3 * l2, l2).times(some + others))
+    assert (apart <= together * (1 + 1e-9)).all()
+
+
+def test_a_persons_loss_is_not_below_what_a_numeric_distribution_finds_for_two_devices_in_one_sum():
+    exposure = RoundExposure(Sensitivity(6.0, 6.0), 100.0, 900.0, 900.0, 0.0)  # nine devices in a sum
+    found = composed_person_loss([(exposure, 2, 4)], 1e-5).release
+    true = skellam_epsilon(900.0, [12], 4, 1e-5)
+    assert true <= found <= 1.2 * true
+
+
+def test_fewer_than_one_device_is_no_person():
+    with pytest.raises(SpecError, match="0 devices"):
+        person(0)
 
 
 def test_declared_rho_bounds_the_release_curve_in_millionths():

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import norm
 
 from fl_core.errors import SpecError
-from fl_core.record_privacy import RecordPrivacy, record_epsilon, record_event
+from fl_core.record_privacy import RecordPrivacy, noise_multiplier_for, record_epsilon, record_event
 
 
 def gaussian_delta(epsilon, mu):
@@ -33,6 +33,26 @@ def test_more_steps_cost_more_and_none_cost_nothing():
     spent = [record_epsilon(privacy, 8, steps) for steps in (0, 1, 5, 50)]
     assert spent[0] == 0
     assert spent == sorted(set(spent))
+
+
+@pytest.mark.parametrize(("epsilon", "steps"), [(0.5, 1), (3.0, 50), (8.0, 500), (100.0, 3)])
+def test_the_noise_that_a_target_takes_meets_it_and_is_the_least(epsilon, steps):
+    multiplier = noise_multiplier_for(epsilon, 1e-5, steps)
+    found = record_epsilon(RecordPrivacy(noise_multiplier=multiplier), 8, steps)
+    assert epsilon * (1 - 1e-6) < found <= epsilon
+
+
+def test_the_figure_is_rounded_up():
+    exact = dp_accounting.get_epsilon_gaussian(2.0, 1e-5)
+    assert exact < record_epsilon(RecordPrivacy(noise_multiplier=2.0), 8, 1) < exact * (1 + 1e-8)
+
+
+@pytest.mark.parametrize(
+    "target", [(0.0, 1e-5, 1), (np.inf, 1e-5, 1), (1.0, 0.0, 1), (1.0, 1.0, 1), (1.0, 1e-5, 0)]
+)
+def test_targets_that_cannot_be_are_refused(target):
+    with pytest.raises(SpecError):
+        noise_multiplier_for(*target)
 
 
 def test_impossible_settings_are_refused():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fl_core.canonical import sha256
 from fl_core.errors import SpecError
-from fl_core.updates import CompressionSpec, coordinate_mask, inclusion
+from fl_core.updates import CompressionSpec, coordinate_mask
 
 DIM = 1000
 
@@ -84,12 +84,14 @@ def test_without_a_last_update_every_coordinate_is_as_likely():
 
 
 @pytest.mark.parametrize(("top", "dim"), [(0.0, 200), (0.5, 200), (0.9, 50)])
-def test_a_mean_divided_by_the_inclusion_is_right_on_average(top, dim):
+def test_the_top_is_always_sent_and_all_others_are_as_likely(top, dim):
     spec, last = CompressionSpec(0.25, top), np.where(np.arange(dim) < 10, 1.0 + np.arange(dim), 0.0)
-    likely, counts = inclusion(spec, dim=dim, last_update=last), np.zeros(dim)
+    size, sure = spec.lengths(dim)[0], min(spec.top_count(dim), 10)
+    largest = np.isin(np.arange(dim), np.argsort(-last, kind="stable")[:sure])
+    likely, counts = np.where(largest, 1.0, (size - sure) / (dim - sure)), np.zeros(dim)
     for number in range(600):
         counts[mask(spec, dim=dim, number=number, last=last)] += 1
-    assert likely.sum() == pytest.approx(spec.lengths(dim)[0])
+    assert likely.sum() == pytest.approx(size)
     assert np.abs(counts / 600 - likely).max() < 6 * np.sqrt(0.25 / 600)
 
 
