@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fl_core.canonical import sha256
-from fl_core.privacy import NoiseSource, NoiseSpec, sample_skellam
-from fl_core.updates import CompressionSpec, Stratum, UpdateCodec, combine, coordinate_mask, inclusion
+from fl_core.cohorts import beacon_of_run
+from fl_core.privacy import NoiseSource, sample_skellam
+from fl_core.round_plan import RoundPlan
+from fl_core.spec import RoundSpec
+from fl_core.tiers.cloud import mean_update
+from fl_core.tiers.release import Release
 from fl_core.updates.model_patch import patch_bytes
 from fl_core.updates.ring import Ring
-from fl_core.updates.ring_width import RingWidth
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -24,11 +27,11 @@ IntArray = NDArray[np.int64]
 class Method(Protocol):
     """One way of sending: a round begins, devices' updates come in parts, and the mean update goes out."""
 
-    def begin(self, number: int) -> None:
-        """Start round `number`, counted from 1."""
+    def begin(self, number: int, model: Float32Array) -> None:
+        """Start round `number`, counted from 1, from the model (d,)."""
 
-    def take(self, devices: IntArray, deltas: Float32Array, weights: Float64Array) -> None:
-        """Send the updates (n, d) of some devices, each with its weight (n,)."""
+    def take(self, devices: IntArray, deltas: Float32Array, rows: IntArray) -> None:
+        """Send the updates (n, d) of some devices, each of which counts by its rows (n,)."""
 
     def mean(self) -> Float64Array:
         """The round's weighted mean update as the server has it, float64 (d,)."""
@@ -37,8 +40,12 @@ class Method(Protocol):
     def up_bytes(self) -> int:
         """What one device sent in the round."""
 
-    def down_bytes(self, missed: int) -> int:
-        """What one device was sent in the round, if it had missed as many rounds before."""
+    @property
+    def down_bytes(self) -> int:
+        """What one device was sent in the round."""
+
+    def patch_bytes(self, missed: int) -> int:
+        """The same, if devices were sent what changed since they last took part, `missed` rounds ago."""
 
 
 @dataclass
@@ -47,16 +54,16 @@ class PlainMean:
 
     dim: int
     _total: Float64Array = field(init=False)
-    _weight: float = 0.0
+    _rows: int = 0
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int, model: Float32Array) -> None:
         """Start with nothing."""
-        self._total, self._weight = np.zeros(self.dim), 0.0
+        self._total, self._rows = np.zeros(self.dim), 0
 
-    def take(self, devices: IntArray, deltas: Float32Array, weights: Float64Array) -> None:
-        """Add the weighted updates."""
-        self._total += weights @ self.received(devices, deltas)
-        self._weight += float(weights.sum())
+    def take(self, devices: IntArray, deltas: Float32Array, rows: IntArray) -> None:
+        """Add the updates, weighted by rows."""
+        self._total += rows @ self.received(devices, deltas)
+        self._rows += int(rows.sum())
 
     def received(self, devices: IntArray, deltas: Float32Array) -> Float32Array:
         """The updates as the server reads them."""
@@ -64,16 +71,21 @@ class PlainMean:
 
     def mean(self) -> Float64Array:
         """Weighted mean."""
-        return self._total / self._weight
+        return self._total / self._rows
 
     @property
     def up_bytes(self) -> int:
         """Four bytes an entry."""
         return 4 * self.dim
 
-    def down_bytes(self, missed: int) -> int:
+    @property
+    def down_bytes(self) -> int:
         """The model, four bytes a parameter."""
         return 4 * self.dim
+
+    def patch_bytes(self, missed: int) -> int:
+        """Every parameter has changed."""
+        return self.down_bytes
 
 
 @dataclass
@@ -82,9 +94,9 @@ class Int8Mean(PlainMean):
 
     seed: int = 0
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int, model: Float32Array) -> None:
         """Start with nothing and the round's own generator."""
-        super().begin(number)
+        super().begin(number, model)
         self._rng = np.random.default_rng((self.seed, number))
 
     def received(self, devices: IntArray, deltas: Float32Array) -> Float32Array:
@@ -135,93 +147,98 @@ class TopKMean(PlainMean):
 
 @dataclass
 class SecureMean:
-    """The product's chain: mask, clip, rounding, noise, ring; sums only, protocol messages counted in.
+    """The product's way: its spec, plan, coordinates, codec and mean; sums only, protocol messages counted in.
 
-    Noise is added to the sum of all devices: sums of Skellam noise are Skellam, so this is the
-    same as a share from each.
+    Masks cancel in a sum, so that adding up is the same. Noise is added to the sum of all devices: sums of Skellam
+    noise are Skellam noise, so this is the same as a share from each.
 
     Attributes:
-        dim: parameters.
-        compression: what is sent.
-        clip_norm: L2 bound of a weighted update.
-        width: the ring.
+        spec: of the rounds.
         devices: of the whole population.
-        seed: of masks and rounding.
-        noise: as the spec has it; None for none.
-        shares: how many times the global noise is in the sum.
-        protocol_up: bytes that a device sends in a round beside its packed vector.
-        protocol_down: bytes that a device is sent in a round beside the model.
+        hospitals: each of which adds its share of the global noise.
+        seed: of masks, rounding and noise.
+        stands_for: devices that each one stands for; noise is scaled down with the sum.
+        protocol: bytes of secure aggregation that a device sends and is sent, beside its packed vector.
     """
 
-    dim: int
-    compression: CompressionSpec
-    clip_norm: float
-    width: RingWidth
+    spec: RoundSpec
     devices: int
+    hospitals: int
     seed: int
-    noise: NoiseSpec | None
-    shares: int
-    protocol_up: int
-    protocol_down: int
+    stands_for: float = 1.0
+    protocol: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """Residuals of all devices start at zero."""
-        self._residuals = np.zeros((self.devices, self.dim), dtype=np.float32)
-        self._last: Float64Array | None = None
-        self._ring = Ring(self.width.bits, self.compression.lengths(self.dim)[0])
+        self._residuals = np.zeros((self.devices, self.spec.dim), dtype=np.float32)
+        self._plan: RoundPlan | None = None
 
-    def begin(self, number: int) -> None:
-        """Draw the round's mask."""
-        self._number = number
-        beacon = sha256(b"bytes" + self.seed.to_bytes(8, "big") + number.to_bytes(8, "big"))
-        self._mask = coordinate_mask(
-            self.compression, beacon=beacon, round_number=number, dim=self.dim, last_update=self._last
-        )
-        self._codec = UpdateCodec.of_link_class(
-            self.compression,
-            dim=self.dim,
-            clip_norm=self.clip_norm,
-            bits=self.width.bits,
-            fraction_bits=self.width.fraction_bits,
-            mask=self._mask,
-        )
-        self._total = np.zeros(len(self._mask), dtype=np.int64)
-        self._weight, self._senders = 0.0, 0
+    def begin(self, number: int, model: Float32Array) -> None:
+        """Make the round's plan and its codec."""
+        before = None if self._plan is None or not self.spec.follows_updates else self._plan.model
+        self._plan = RoundPlan(number, self.spec, model, before)
+        self._beacon = beacon_of_run(self.seed, number)
+        self._codec = replace(self._plan.codec(self._beacon, 0), noise_variance=0.0)  # it is added to the sum
+        self._ring = Ring(self._codec.bits, self._codec.length)
+        self._total = np.zeros(self._codec.length, dtype=np.int64)
+        self._senders = self._rows = 0
 
-    def take(self, devices: IntArray, deltas: Float32Array, weights: Float64Array) -> None:
+    def take(self, devices: IntArray, deltas: Float32Array, rows: IntArray) -> None:
         """Encode, add up, and settle the residuals."""
-        rounding = [np.random.default_rng((self.seed, self._number, device)) for device in devices.tolist()]
-        kept = self._residuals[devices] if self.compression.residual_norm else None
-        batch = self._codec.encode_batch(deltas, kept, weights, rounding)
-        for words in batch.ring:
-            self._total += self._ring.inverse(words)
+        number = self._sent_plan.number
+        rounding = [np.random.default_rng((self.seed, number, device)) for device in devices.tolist()]
+        kept = self._residuals[devices] if self._codec.residual_norm else None
+        batch = self._codec.encode_batch(deltas, kept, rows / self.spec.reference_rows, rounding)
+        self._total += self._ring.inverse(batch.ring).sum(axis=0)
         if kept is not None:
             self._residuals[devices] = batch.settle(np.ones(len(devices), dtype=np.bool_))
-        self._weight += float(weights.sum())
         self._senders += len(devices)
+        self._rows += int(rows.sum())
 
     def mean(self) -> Float64Array:
-        """The noised sum as a mean, dense."""
-        if self.noise is not None:
-            variance = self.noise.local_variance * self._senders + self.noise.global_variance * self.shares
-            source = NoiseSource.from_seed(
-                sha256(b"noise" + self.seed.to_bytes(8, "big") + bytes([self._number]))
-            )
-            self._total += sample_skellam(variance, len(self._mask), source)
-        total = self._total.astype(np.float64) * 2.0**-self.width.fraction_bits
-        mean = combine([Stratum(self._mask, total, self._weight)], self.dim)
-        if not self.compression.residual_norm:
-            mean /= inclusion(self.compression, dim=self.dim, last_update=self._last)
-        self._last = mean
-        return mean
+        """What the cloud makes of the noised sum, dense."""
+        plan = self._sent_plan
+        self._total += self._noise(plan.number)
+        released = Release(0, None, (self._senders,), (self._rows,), self._total)
+        return mean_update(plan, released, self._beacon)
+
+    def _noise(self, number: int) -> IntArray:
+        """Noise of all senders and hospitals: of 1, 2, 4, .. senders together, so that few tables are needed."""
+        noise, size = self.spec.noise, len(self._total)
+        total = np.zeros(size, dtype=np.int64)
+        if noise is None:
+            return total
+        source = NoiseSource.from_seed(
+            sha256(b"bytes" + self.seed.to_bytes(8, "big") + number.to_bytes(8, "big"))
+        )
+        own = noise.local_variance / self.stands_for
+        for power in range(self._senders.bit_length()):
+            if self._senders >> power & 1:
+                total += sample_skellam(own * 2.0**power, size, source)
+        if noise.global_variance:
+            total += sample_skellam(noise.global_variance * self.hospitals / self.stands_for**2, size, source)
+        return total
 
     @property
     def up_bytes(self) -> int:
         """The packed vector and the protocol's other messages."""
-        return self._codec.wire_bytes + self.protocol_up
+        return self._codec.wire_bytes + self.protocol[0]
 
-    def down_bytes(self, missed: int) -> int:
-        """The patches of the rounds that the device has not seen, or the model where that is less."""
-        first = self._number == missed + 1
-        patches = (missed + 1) * patch_bytes(len(self._mask))
-        return (4 * self.dim if first else min(patches, 4 * self.dim)) + self.protocol_down
+    @property
+    def down_bytes(self) -> int:
+        """The encoded plan, spec and whole model, and the protocol's messages."""
+        return len(self._sent_plan.encode()) + self.protocol[1]
+
+    def patch_bytes(self, missed: int) -> int:
+        """What `model_patch` would make of it: the rounds that the device has not seen, or the plan where that is less.
+
+        The product does not send these yet.
+        """
+        patches = (missed + 1) * patch_bytes(self._codec.length)
+        whole = self._sent_plan.number == missed + 1  # the first model comes whole
+        return self.down_bytes if whole else min(self.down_bytes, patches + self.protocol[1])
+
+    @property
+    def _sent_plan(self) -> RoundPlan:
+        assert self._plan is not None
+        return self._plan

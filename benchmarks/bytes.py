@@ -1,107 +1,80 @@
-"""Bytes to reach an accuracy: the secure, compressed, noised chain against plain FedAvg, int8 and top-k on UCI HAR."""
+"""Bytes to reach an accuracy: the secure, compressed, noised chain against plain FedAvg, int8 and top-k on UCI HAR.
+
+Settings are chosen on training subjects alone: a third of the devices of fifteen of them trains, six judge, and each
+method tries as many settings. What is reported is on all 21 and the nine test subjects, with other seeds.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from benchmarks.byte_methods import Int8Mean, Method, PlainMean, SecureMean, TopKMean
-from benchmarks.byte_population import EDGES, K_MIN, Population, har_population, protocol_bytes
+from benchmarks.byte_methods import SecureMean
+from benchmarks.byte_population import TUNING_SEED, Population, har_population, protocol_bytes
+from benchmarks.byte_settings import GRIDS, METHODS, MODELS, SETTINGS, ModelName, Setting, sender
+from benchmarks.workers import one_thread_each
 from fl_core.batched import train_in_chunks
-from fl_core.models import ModelSpec, initial_vector, parameter_count, predict_logits
-from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta
-from fl_core.secagg.plan import minimum_threshold
-from fl_core.training import LocalTraining
-from fl_core.updates import CompressionSpec, update_bound
-from fl_core.updates.ring_width import RingWidth, finest_steps, width_under_noise
+from fl_core.models import parameter_count, predict_logits
+from fl_core.public_start import start_from_root
+from incentives import bucket_rows
 
-ModelName = Literal["lite", "mlp"]
-MODELS: dict[ModelName, ModelSpec] = {
-    "lite": ModelSpec("logistic", 561, 6),
-    "mlp": ModelSpec("mlp", 561, 6, (128, 64)),
-}
-METHODS = ("float32", "int8", "top-k", "secure", "secure, eps 8")
 TARGETS = (0.90, 0.93, 0.95)
-LARGEST_COHORT = 47  # of a draw of cohorts of 24
-CORRUPTED = 2
-EPSILON = 8.0
 ABSENT = 0.1
-COMPRESSION = CompressionSpec(fraction=0.25, residual_norm=0.0, peak=4.0)
-# about what a quarter of an update measures, and half of that under noise, which shrinks with it
-CLIP_NORM: dict[ModelName, float] = {"lite": 0.15, "mlp": 0.4}
-NOISED_CLIP_NORM: dict[ModelName, float] = {"lite": 0.15, "mlp": 0.15}
-BITS = 8  # of the ring without noise
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is tuned.
-
-    Attributes:
-        epochs: local epochs.
-        learning_rate: local step size.
-        momentum: of the server (Hsu, Qi and Brown 2019), for every method alike.
-        server_rate: what the server multiplies its step with, for every method alike.
-    """
-
-    epochs: int
-    learning_rate: float
-    momentum: float
-    server_rate: float = 1.0
-
-
-GRID = (
-    Setting(5, 0.1, 0.5),
-    Setting(5, 0.1, 0.5, 2.0),
-    Setting(5, 0.1, 0.9),
-    Setting(1, 0.1, 0.9),
-    Setting(5, 0.3, 0.5),
-)
+MOMENTUM = 0.9
+GOALS = {"secure": 0.10, "secure, eps 8": 0.25}
+COHORTS = (8, 12, 16, 25)
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a method took to reach an accuracy.
+    """What a method took to reach an accuracy: medians over seeds, null where half of the seeds or more never did.
 
     Attributes:
         accuracy: the target.
-        rounds: rounds until the test accuracy first was at least as high; None where it never was.
+        rounds: rounds until the test accuracy first was at least as high.
         up_bytes: what all devices sent until then.
-        down_bytes: what all devices were sent until then.
+        down_bytes: what all devices were sent until then, as the product sends it: the whole model.
+        patched_bytes: the same, if changes were sent (`model_patch`), which the product does not do yet.
         up_share: `up_bytes` over those of float32.
         down_share: `down_bytes` over those of float32.
     """
 
     accuracy: float
-    rounds: int | None
-    up_bytes: int | None
-    down_bytes: int | None
+    rounds: float | None
+    up_bytes: float | None
+    down_bytes: float | None
+    patched_bytes: float | None
     up_share: float | None = None
     down_share: float | None = None
 
 
 @dataclass(frozen=True)
 class MethodFigures:
-    """One method on one model, with the setting of the grid that served it best.
+    """One method on one model, with the setting of its grid that took the fewest bytes to the highest target.
 
     Attributes:
         model: "lite" or "mlp".
         method: one of `METHODS`.
         setting: what was chosen.
+        tried: settings that it was chosen from.
         bits: of a ring element; None without a ring.
         up_bytes_a_round: what a device sends in a round.
         protocol_up_bytes: of these, what secure aggregation takes beside the packed vector.
-        best_accuracy: highest test accuracy in the run.
+        best_accuracy: highest test accuracy in a run, median over seeds.
         reached: one entry a target.
     """
 
     model: str
     method: str
     setting: Setting
+    tried: int
     bits: int | None
     up_bytes_a_round: int
     protocol_up_bytes: int
@@ -110,24 +83,99 @@ class MethodFigures:
 
 
 @dataclass(frozen=True)
+class ProtocolBytes:
+    """What secure aggregation takes of a device of a cohort in a round, beside its update."""
+
+    members: int
+    up_bytes: int
+    down_bytes: int
+
+
+@dataclass(frozen=True)
 class ByteFigures:
     """All methods on all models, with what they were run on.
 
     Attributes:
         devices: devices of the population; a tenth is absent in each round.
+        seeds: how many runs a figure is the median of.
         rounds: most rounds of a run.
-        tuned_on: devices that settings were chosen on.
+        momentum: of the server, for every method.
+        start_accuracy: of the public start on the test subjects, by model: median over seeds.
         figures: one entry a model and method.
+        protocol: by members of a cohort.
+        notes: what must be said where the figures are quoted.
     """
 
     devices: int
+    seeds: int
     rounds: int
-    tuned_on: int
+    momentum: float
+    start_accuracy: dict[str, float]
     figures: tuple[MethodFigures, ...]
+    protocol: tuple[ProtocolBytes, ...]
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The figures as a JSON object."""
-        return asdict(self)
+        return {**asdict(self), "goals": self.goals}
+
+    @property
+    def goals(self) -> list[dict[str, Any]]:
+        """Each goal with what was measured, null where a target was not reached."""
+        return [
+            {
+                "model": item.model,
+                "method": item.method,
+                "accuracy": reached.accuracy,
+                "wanted": GOALS[item.method],
+                "up_share": reached.up_share,
+                "reached": None if reached.up_share is None else reached.up_share <= GOALS[item.method],
+            }
+            for item in self.figures
+            if item.method in GOALS
+            for reached in item.reached
+        ]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run.
+
+    Attributes:
+        model: which model.
+        method: which way of sending.
+        setting: what is tried.
+        devices: of the whole population.
+        rounds: most rounds.
+        seed: of everything.
+        tuning: on the training subjects alone.
+    """
+
+    model: ModelName
+    method: str
+    setting: Setting
+    devices: int
+    rounds: int
+    seed: int
+    tuning: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run went: `reached` holds (rounds, up, down, patched) of the targets reached, in their order."""
+
+    trial: Trial
+    start_accuracy: float
+    best_accuracy: float
+    reached: tuple[tuple[int, int, int, int], ...]
+    bits: int | None
+    up_bytes_a_round: int
+    protocol_up_bytes: int
+
+    @property
+    def merit(self) -> tuple[float, float, float]:
+        """Most targets first, then fewest bytes to the highest, then accuracy."""
+        return len(self.reached), -float(self.reached[-1][1]) if self.reached else 0.0, self.best_accuracy
 
 
 def measure_bytes(
@@ -135,213 +183,169 @@ def measure_bytes(
     *,
     methods: Sequence[str] = METHODS,
     devices: int = 1_000,
-    rounds: int = 60,
-    grid: Sequence[Setting] = GRID,
-    tune_on: int = 200,
-    seed: int = 0,
+    rounds: int = 40,
+    seeds: int = 3,
+    settings: int = SETTINGS,
+    workers: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ByteFigures:
-    """Choose each method's setting on a part of the devices, run it on all of them, and count.
+    """Choose each method's setting on training subjects, run it on all devices, and count.
 
     Args:
         models: which models.
         methods: which ways of sending; "float32" is what the others are compared with.
         devices: of the population.
-        rounds: most rounds of a run.
-        grid: settings that each method is tried with.
-        tune_on: devices to choose on.
-        seed: of population, models, masks, rounding and absences.
-        progress: called with what is being run.
+        rounds: most rounds of a run, which noise is calibrated for.
+        seeds: runs of the chosen settings.
+        settings: how many of its grid each method tries.
+        workers: processes; by default one a core.
+        progress: called with what was run.
+
+    Raises:
+        DataError: the data are not there.
     """
-    population = har_population(devices, seed)
-    figures: list[MethodFigures] = []
-    for model in models:
-        for method in methods:
-            best = grid[0]
-            if len(grid) > 1:
-                part = population.every(max(1, devices // tune_on))
-                tried = []
-                for setting in grid:
-                    progress(f"{model}, {method}: trying {setting}")
-                    tried.append(
-                        _Run(
-                            model, method, setting, part, rounds, seed, scale=devices / len(part.labels)
-                        ).figures
-                    )
-                best = max(tried, key=_merit).setting
-            progress(f"{model}, {method}: all devices, {best}")
-            figures.append(_Run(model, method, best, population, rounds, seed).figures)
-    return ByteFigures(devices, rounds, min(tune_on, devices), _compared(figures))
+    pairs = [(model, method) for model in models for method in methods]
+    with ProcessPoolExecutor(workers or os.cpu_count(), initializer=one_thread_each) as pool:
+
+        def courses(trials: Sequence[Trial]) -> Iterator[Course]:
+            for done, course in enumerate(pool.map(run_trial, trials), start=1):
+                what = "tuning" if course.trial.tuning else "measuring"
+                progress(f"{what}, {course.trial.model}, {course.trial.method}: {done} of {len(trials)} runs")
+                yield course
+
+        best: dict[tuple[str, str], Course] = {}
+        for course in courses(
+            [
+                Trial(model, method, setting, devices, rounds, TUNING_SEED, tuning=True)
+                for model, method in pairs
+                for setting in GRIDS[method][:settings]
+            ]
+        ):
+            key = course.trial.model, course.trial.method
+            best[key] = max(best.get(key, course), course, key=lambda c: c.merit)
+        found = list(
+            courses(
+                [
+                    replace(best[pair].trial, seed=seed, tuning=False)
+                    for pair in pairs
+                    for seed in range(seeds)
+                ]
+            )
+        )
+    figures = [
+        _figures([c for c in found if (c.trial.model, c.trial.method) == pair], settings) for pair in pairs
+    ]
+    return ByteFigures(
+        devices,
+        seeds,
+        rounds,
+        MOMENTUM,
+        {m: statistics.median(c.start_accuracy for c in found if c.trial.model == m) for m in models},
+        _compared(figures),
+        tuple(ProtocolBytes(members, *protocol_bytes(64, 8, members)) for members in COHORTS),
+        har_population(devices, 0, tuning=False).notes,
+    )
 
 
-def _merit(figures: MethodFigures) -> tuple[float, float, float]:
-    """Most targets first, then fewest rounds to the highest, then accuracy."""
-    there = [item.rounds for item in figures.reached if item.rounds is not None]
-    return len(there), -there[-1] if there else 0.0, figures.best_accuracy
+def _figures(courses: Sequence[Course], tried: int) -> MethodFigures:
+    trial = courses[0].trial
+
+    def median(target: int, what: int) -> float | None:
+        values = [c.reached[target][what] if len(c.reached) > target else math.inf for c in courses]
+        middle = float(statistics.median(values))
+        return middle if math.isfinite(middle) else None
+
+    return MethodFigures(
+        trial.model,
+        trial.method,
+        trial.setting,
+        min(tried, len(GRIDS[trial.method])),
+        courses[0].bits,
+        courses[0].up_bytes_a_round,
+        courses[0].protocol_up_bytes,
+        statistics.median(c.best_accuracy for c in courses),
+        tuple(
+            Reached(accuracy, *(median(index, what) for what in range(4)))
+            for index, accuracy in enumerate(TARGETS)
+        ),
+    )
 
 
-def _compared(figures: list[MethodFigures]) -> tuple[MethodFigures, ...]:
+def _compared(figures: Sequence[MethodFigures]) -> tuple[MethodFigures, ...]:
     plain = {(f.model, r.accuracy): r for f in figures if f.method == "float32" for r in f.reached}
 
-    def share(of: int | None, base: int | None) -> float | None:
+    def share(of: float | None, base: float | None) -> float | None:
         return None if of is None or base is None else of / base
 
-    return tuple(
-        replace(
-            item,
-            reached=tuple(
-                replace(
-                    r,
-                    up_share=share(r.up_bytes, plain[item.model, r.accuracy].up_bytes),
-                    down_share=share(r.down_bytes, plain[item.model, r.accuracy].down_bytes),
-                )
-                if (item.model, r.accuracy) in plain
-                else r
-                for r in item.reached
-            ),
+    def compared(model: str, reached: Reached) -> Reached:
+        base = plain.get((model, reached.accuracy))
+        if base is None:
+            return reached
+        return replace(
+            reached,
+            up_share=share(reached.up_bytes, base.up_bytes),
+            down_share=share(reached.down_bytes, base.down_bytes),
         )
-        for item in figures
+
+    return tuple(replace(f, reached=tuple(compared(f.model, r) for r in f.reached)) for f in figures)
+
+
+def run_trial(trial: Trial) -> Course:
+    """Train until every target is reached, or for as many rounds as there may be.
+
+    Raises:
+        DataError: the data are not there.
+        SpecError: a setting that cannot work.
+    """
+    population, seed = har_population(trial.devices, trial.seed, tuning=trial.tuning), trial.seed
+    spec, count = MODELS[trial.model], len(population.labels)
+    way = sender(trial.method, trial.model, trial.setting, count, population.stands_for, trial.rounds, seed)
+    vector = start_from_root(spec, *population.root, seed=seed)
+    velocity = np.zeros(parameter_count(spec))
+    rows = np.array([bucket_rows(len(labels)) for labels in population.labels])
+    rng, missed = np.random.default_rng((seed, 1)), np.zeros(count, dtype=np.int64)
+    up = down = patched = 0
+    start = best = _accuracy(trial.model, vector, population)
+    reached: list[tuple[int, int, int, int]] = []
+    for number in range(1, trial.rounds + 1):
+        present = np.flatnonzero(rng.random(count) >= ABSENT)
+        way.begin(number, vector)
+        for where, deltas in train_in_chunks(
+            spec,
+            vector,
+            [population.features[d] for d in present],
+            [population.labels[d] for d in present],
+            trial.setting.training,
+            [seed * 1_000_003 + number * 1_009 + int(d) for d in present],
+        ):
+            way.take(present[where], deltas, rows[present[where]])
+        velocity = MOMENTUM * velocity + way.mean()
+        vector = (vector + velocity).astype(np.float32)
+        up += way.up_bytes * len(present)
+        down += way.down_bytes * len(present)
+        patched += sum(way.patch_bytes(rounds) for rounds in missed[present].tolist())
+        missed += 1
+        missed[present] = 0
+        if not np.isfinite(vector).all():  # diverged: this setting has shown what it can do
+            break
+        accuracy = _accuracy(trial.model, vector, population)
+        best = max(best, accuracy)
+        reached += [(number, up, down, patched)] * (sum(best >= target for target in TARGETS) - len(reached))
+        if len(reached) == len(TARGETS):
+            break
+    return Course(
+        trial,
+        start,
+        best,
+        tuple(reached),
+        way.spec.bits if isinstance(way, SecureMean) else None,
+        way.up_bytes,
+        way.protocol[0] if isinstance(way, SecureMean) else 0,
     )
 
 
-def _noise(clip_norm: float, dim: int, rounds: int, devices: int, fraction_bits: int) -> NoiseSpec:
-    bound = update_bound(COMPRESSION, dim=dim, clip_norm=clip_norm, fraction_bits=fraction_bits)
-    honest = max(minimum_threshold(K_MIN), K_MIN) - CORRUPTED
-    return calibrate(
-        profile="private",
-        epsilon=EPSILON,
-        delta=default_delta(devices),
-        rounds=rounds,
-        sensitivity=Sensitivity(bound.l1, bound.l2),
-        honest_in_cohort=honest,
-        honest_at_release=honest * EDGES,
-        hospitals_at_release=EDGES,
-        corrupted=CORRUPTED,
-        entries=COMPRESSION.lengths(dim)[0],
-    )
-
-
-class _Run:
-    """One training run with one method and setting."""
-
-    def __init__(  # noqa: PLR0917 - what a run depends on
-        self,
-        model: ModelName,
-        method: str,
-        setting: Setting,
-        population: Population,
-        rounds: int,
-        seed: int,
-        *,
-        scale: float = 1.0,
-    ) -> None:
-        """Run it.
-
-        Args:
-            model: which model.
-            method: which way of sending.
-            setting: epochs and learning rate.
-            population: the devices.
-            rounds: most rounds.
-            seed: of everything.
-            scale: how many devices each one stands for; noise is scaled down by it.
-        """
-        spec = MODELS[model]
-        self.dim, self.devices, self.rounds, self.seed = (
-            parameter_count(spec),
-            len(population.labels),
-            rounds,
-            seed,
-        )
-        self.scale, self.protocol_up = scale, 0
-        self.bits: int | None = None
-        sender = self._sender(method, model)
-        vector, velocity = initial_vector(spec, seed), np.zeros(self.dim)
-        weights = np.array([len(labels) for labels in population.labels]) / 8.0
-        training = LocalTraining(epochs=setting.epochs, batch_size=8, learning_rate=setting.learning_rate)
-        rng = np.random.default_rng((seed, 1))
-        missed = np.zeros(self.devices, dtype=np.int64)
-        up = down = 0
-        best, reached = 0.0, dict[float, Reached]()
-        for number in range(1, rounds + 1):
-            present = np.flatnonzero(rng.random(self.devices) >= ABSENT)
-            sender.begin(number)
-            chunks = train_in_chunks(
-                spec,
-                vector,
-                [population.features[d] for d in present],
-                [population.labels[d] for d in present],
-                training,
-                [seed * 1_000_003 + number * 1_009 + int(d) for d in present],
-            )
-            for where, deltas in chunks:
-                sender.take(present[where], deltas, weights[present[where]])
-            velocity = setting.momentum * velocity + sender.mean()
-            vector = (vector + setting.server_rate * velocity).astype(np.float32)
-            up += sender.up_bytes * len(present)
-            down += sum(sender.down_bytes(count) for count in missed[present].tolist())
-            missed += 1
-            missed[present] = 0
-            logits = predict_logits(spec, vector, population.test_features)
-            accuracy = float((logits.argmax(axis=1) == population.test_labels).mean())
-            best = max(best, accuracy)
-            for target in TARGETS:
-                if accuracy >= target and target not in reached:
-                    reached[target] = Reached(target, number, up, down)
-            if len(reached) == len(TARGETS):
-                break
-        self.figures = MethodFigures(
-            model,
-            method,
-            setting,
-            self.bits,
-            sender.up_bytes,
-            self.protocol_up,
-            best,
-            tuple(reached.get(target, Reached(target, None, None, None)) for target in TARGETS),
-        )
-
-    def _sender(self, method: str, model: ModelName) -> Method:
-        if method == "float32":
-            return PlainMean(self.dim)
-        if method == "int8":
-            return Int8Mean(self.dim, seed=self.seed)
-        if method == "top-k":
-            return TopKMean(self.dim, devices=self.devices)
-        members, noise, clip_norm = LARGEST_COHORT, None, CLIP_NORM[model]
-        width = finest_steps(COMPRESSION, dim=self.dim, clip_norm=clip_norm, members=members, bits=BITS)
-        if method != "secure":
-            clip_norm = NOISED_CLIP_NORM[model]
-            width, noise = self._width_and_noise(clip_norm)
-        self.bits = width.bits
-        self.protocol_up, protocol_down = protocol_bytes(COMPRESSION.lengths(self.dim)[0], width.bits)
-        return SecureMean(
-            self.dim,
-            COMPRESSION,
-            clip_norm,
-            width,
-            self.devices,
-            self.seed,
-            noise,
-            EDGES,
-            self.protocol_up,
-            protocol_down,
-        )
-
-    def _width_and_noise(self, clip_norm: float) -> tuple[RingWidth, NoiseSpec]:
-        devices = round(self.devices * self.scale)
-        rough = _noise(clip_norm, self.dim, self.rounds, devices, 12)
-        bound = update_bound(COMPRESSION, dim=self.dim, clip_norm=clip_norm, fraction_bits=12)
-        width = width_under_noise(
-            COMPRESSION,
-            dim=self.dim,
-            clip_norm=clip_norm,
-            members=LARGEST_COHORT,
-            deviation=math.sqrt(rough.local_variance) / bound.l2,
-        )
-        noise = _noise(clip_norm, self.dim, self.rounds, devices, width.fraction_bits)
-        return width, replace(
-            noise,
-            local_variance=noise.local_variance / self.scale,
-            global_variance=noise.global_variance / self.scale**2,
-        )
+def _accuracy(
+    model: ModelName, vector: np.ndarray[Any, np.dtype[np.float32]], population: Population
+) -> float:
+    features, labels = population.test
+    return float((predict_logits(MODELS[model], vector, features).argmax(axis=1) == labels).mean())

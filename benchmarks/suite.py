@@ -1,51 +1,135 @@
-"""Everything that the page of figures shows, measured one after the other."""
+"""Everything that the page of figures shows, part by part; what a part found is kept whatever becomes of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.accuracy import measure_accuracy
 from benchmarks.bytes import measure_bytes
+from benchmarks.canary import measure_canary
 from benchmarks.page import Section
+from benchmarks.population import measure_population
 from benchmarks.secagg import SecAggFigures, measure_secagg
-from benchmarks.tables import accuracy_table, bytes_table, engine_table, secagg_table, tradeoff_table
+from benchmarks.tables import (
+    accuracy_table,
+    bytes_table,
+    canary_table,
+    engine_table,
+    population_table,
+    secagg_table,
+    tradeoff_table,
+)
 from benchmarks.tradeoff import measure_tradeoff
+from benchmarks.tradeoff_plot import plot_tradeoff
 from benchmarks.training_engine import measure_engine
 from fl_core.errors import SpecError
 
 Say = Callable[[str], None]
 
+RESULTS = Path("benchmarks/results")
 _GRAPHS: tuple[int | str | None, ...] = (14, 40, 60, None)
 _DROPOUTS = (0.0, 0.3)
 _ADVERSARIES = ("semi-honest", "active")
 
 
-def measure_suite(*, seeds: int, quick: bool, say: Say) -> list[Section]:
-    """All sections of the page.
+@dataclass(frozen=True)
+class Order:
+    """How a part is to be measured.
 
-    Args:
+    Attributes:
         seeds: seeds of the accuracy benchmark.
         quick: fewer configurations, for a first look.
+        pictures: folder for pictures, beside the page.
         say: called with what is being measured.
     """
-    say("accuracy")
-    sections = [
-        Section(f"fediomt bench accuracy --seeds {seeds}", (accuracy_table(measure_accuracy(seeds)),))
-    ]
-    sums = list(_sums(quick, say))
-    command = "fediomt bench secagg --clients N --dim D --neighbours K --dropout P --adversary A"
-    sections.append(Section(command, (secagg_table(sums),)))
-    engine = []
+
+    seeds: int
+    quick: bool
+    pictures: Path
+    say: Say
+
+
+def measured_part(name: str, order: Order, results: Path) -> Section:
+    """Measure one part and keep it as `results`/NAME.json."""
+    order.say(name)
+    section = PARTS[name](order)
+    section.save(results / f"{name}.json")
+    return section
+
+
+def kept_parts(results: Path) -> Iterator[Section]:
+    """What is kept, in the order of the page."""
+    for name in PARTS:
+        path = results / f"{name}.json"
+        if path.exists():
+            yield Section.load(path)
+
+
+def _accuracy(order: Order) -> Section:
+    figures = measure_accuracy(order.seeds)
+    return Section(
+        f"fediomt bench accuracy --seeds {order.seeds}", (accuracy_table(figures),), figures.to_json()
+    )
+
+
+def _secagg(order: Order) -> Section:
+    sums = list(_sums(order.quick, order.say))
+    return Section(
+        "fediomt bench secagg --clients N --dim D --neighbours K --dropout P --adversary A",
+        (secagg_table(sums),),
+        [figures.to_json() for figures in sums],
+    )
+
+
+def _engine(order: Order) -> Section:
+    found = []
     for private in (False, True):
-        for epochs in (1,) if private or quick else (1, 5):
-            say(f"local training, {epochs} epochs" + (", per-record privacy" if private else ""))
-            engine.append(measure_engine(epochs=epochs, record_privacy=private))
-    sections.append(Section("fediomt bench engine --epochs E [--record-privacy]", (engine_table(engine),)))
-    figures = measure_bytes(("lite",) if quick else ("lite", "mlp"), progress=say)
-    sections.append(Section("fediomt bench bytes", (bytes_table(figures),)))
-    say("utility against privacy")
-    sections.append(Section("fediomt bench tradeoff", (tradeoff_table(measure_tradeoff(quick=quick)),)))
-    return sections
+        for epochs in (1,) if private or order.quick else (1, 5):
+            order.say(f"local training, {epochs} epochs" + (", per-record privacy" if private else ""))
+            found.append(measure_engine(epochs=epochs, record_privacy=private))
+    return Section(
+        "fediomt bench engine --epochs E [--record-privacy]",
+        (engine_table(found),),
+        [figures.to_json() for figures in found],
+    )
+
+
+def _population(order: Order) -> Section:
+    sizes = [(1_000, 10, 2, 3), (1_000, 10, 1, 3), (10_000, 100, 1, 1)]
+    found = []
+    for devices, hospitals, workers, rounds in sizes[:1] if order.quick else sizes:
+        order.say(f"rounds of {devices:,} devices, {workers} workers")
+        found.append(measure_population(devices=devices, hospitals=hospitals, workers=workers, rounds=rounds))
+    return Section(
+        "fediomt bench population --devices N --hospitals H --workers W",
+        (population_table(found),),
+        [figures.to_json() for figures in found],
+    )
+
+
+def _bytes(order: Order) -> Section:
+    if order.quick:
+        figures = measure_bytes(("lite",), seeds=1, settings=2, progress=order.say)
+    else:
+        figures = measure_bytes(progress=order.say)
+    return Section("fediomt bench bytes", (bytes_table(figures),), figures.to_json())
+
+
+def _tradeoff(order: Order) -> Section:
+    figures = measure_tradeoff(
+        quick=order.quick, progress=lambda done, of: order.say(f"{done} of {of} federations")
+    )
+    order.pictures.mkdir(parents=True, exist_ok=True)
+    plot_tradeoff(order.pictures / "tradeoff.png", figures)
+    return Section("fediomt bench tradeoff", (tradeoff_table(figures),), figures.to_json(), "tradeoff.png")
+
+
+def _canary(order: Order) -> Section:
+    runs = 2_000 if order.quick else 400_000
+    figures = measure_canary(runs=runs, progress=order.say)
+    return Section(f"fediomt bench canary --runs {runs}", (canary_table(figures),), figures.to_json())
 
 
 def _sums(quick: bool, say: Say) -> Iterator[SecAggFigures]:
@@ -63,3 +147,14 @@ def _sums(quick: bool, say: Say) -> Iterator[SecAggFigures]:
                 yield measure_secagg(clients, 100_000, graph, dropout, adversary, repeats=repeats)
             except SpecError:
                 continue
+
+
+PARTS: Mapping[str, Callable[[Order], Section]] = {
+    "accuracy": _accuracy,
+    "secagg": _secagg,
+    "engine": _engine,
+    "population": _population,
+    "bytes": _bytes,
+    "tradeoff": _tradeoff,
+    "canary": _canary,
+}

@@ -15,8 +15,8 @@ from fl_core.training import LocalTraining
 
 STEPS = 6_000
 BATCH_SIZE = 32
-_LEARNING_RATES = (0.01, 0.03, 0.1, 0.3)
-_WEIGHT_DECAYS = (0.0, 1e-4, 1e-3)
+_LEARNING_RATES = (0.01, 0.03, 0.1)
+_WEIGHT_DECAYS = (0.0, 1e-3)
 TRIES = len(_LEARNING_RATES) * len(_WEIGHT_DECAYS)
 
 

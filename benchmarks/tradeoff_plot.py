@@ -31,7 +31,7 @@ def tradeoff_rows(figures: TradeoffFigures) -> list[tuple[str, ...]]:
                 "off" if cell.epsilon is None else f"{cell.epsilon:g}",
                 f"{100 * cell.accuracy:.1f}{spread}",
                 "" if baseline is None else f"{100 * (cell.accuracy - baseline):+.1f}",
-                f"{cell.auc:.2f}",
+                "n/a" if cell.auc is None else f"{cell.auc:.2f}",
                 f"{cell.auc_bound:.2f}",
             )
         )
@@ -68,9 +68,11 @@ def plot_tradeoff(path: Path, figures: TradeoffFigures, *, data: str = "har", mo
                 capsize=3,
                 label=profile,
             )
-            below.plot(
-                places, [cell.auc for cell in line], color=colour, marker=_MARKERS[profile], label=profile
-            )
+            scored = [
+                (place, cell.auc) for place, cell in zip(places, line, strict=True) if cell.auc is not None
+            ]
+            if scored:
+                below.plot(*zip(*scored, strict=True), color=colour, marker=_MARKERS[profile], label=profile)
         line = _by_epsilon([cell for cell in shown if cell.profile == "accountable"])
         below.plot(
             range(len(line)), [cell.auc_bound for cell in line], color=_GREY, linestyle=":", label="bound"

@@ -15,16 +15,8 @@ from benchmarks.tradeoff_federation import IntArray, Recipe, TrialFederation
 from fl_core.batched import train_batch
 from fl_core.canonical import digest_json
 from fl_core.cohorts import beacon_of_run, draw_cohorts
-from fl_core.models import Float32Array
-from fl_core.privacy import (
-    NoiseSource,
-    NoiseSpec,
-    Sensitivity,
-    calibrate,
-    fewest_survivors,
-    global_noise,
-    sample_skellam,
-)
+from fl_core.models import Float32Array, parameter_count
+from fl_core.privacy import NoiseSource, global_noise, sample_skellam
 from fl_core.public_start import start_from_root
 from fl_core.round_plan import RoundPlan
 from fl_core.simulation.behaviours import Behaviour, labels_as_used
@@ -32,7 +24,6 @@ from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers.cloud import mean_update
 from fl_core.tiers.release import Release
 from fl_core.training import evaluate
-from fl_core.updates import update_bound
 from fl_core.updates.ring import Ring
 from fl_core.valuation import cohort_utilities
 from incentives import (
@@ -45,12 +36,7 @@ from incentives import (
     lower_median,
     round_evidence,
 )
-
-CORRUPTED = 2  # devices of a cohort whose noise is not counted
-CORRUPTED_HOSPITALS = 1
-STEPS_A_CLIP = (
-    128  # integer steps in a clip norm: rounding adds about 1% to the sensitivity of the lite model
-)
+from scripts.federation.update_terms import UpdateTerms, agree_on_updates
 
 Int64Array = NDArray[np.int64]
 
@@ -61,13 +47,15 @@ class Outcome:
 
     Attributes:
         accuracy: on the test rows after the last round.
+        validation_accuracy: likewise on all validation rows, which settings are chosen by.
         start_accuracy: of the public start.
-        auc: of finding label flippers by what the profile shows; None without flippers.
+        auc: of finding label flippers by what the profile shows; None without flippers, and where it shows nothing.
         mu: the release is mu-GDP for a device over all rounds, by its calibrated variance; infinite without noise.
         edge_epsilon: at the edge; None without noise.
     """
 
     accuracy: float
+    validation_accuracy: float
     start_accuracy: float
     auc: float | None
     mu: float
@@ -97,9 +85,8 @@ def noised_spec(
     epsilon: float,
     delta: float,
     rounds: int,
-    steps: int = STEPS_A_CLIP,
 ) -> RoundSpec:
-    """The spec of a run's rounds, its noise calibrated for the worst case of who survives.
+    """The spec of a run's rounds, its noise agreed as `fediomt train` does: for the worst case of who survives.
 
     Args:
         federation: who holds what.
@@ -108,61 +95,45 @@ def noised_spec(
         epsilon: at release, over all rounds; infinite for no noise.
         delta: of it.
         rounds: cap of rounds of a device.
-        steps: integer steps in a clip norm, at least.
 
     Raises:
         SpecError: values that cannot work.
     """
     layout = federation.layout
     model = recipe.model(federation.schema.features, federation.classes)
-    fraction_bits = max(0, math.ceil(math.log2(steps / recipe.clip_norm)))
     sizes = sorted(bucket_rows(len(y)) for hospital in federation.devices for _, y in hospital)
-    private = profile is Profile.PRIVATE
-
-    def spec_with(noise: NoiseSpec | None) -> RoundSpec:
-        return RoundSpec(
-            model=model,
-            training=recipe.training,
+    agreed = agree_on_updates(
+        UpdateTerms(
+            profile=profile,
+            hospitals=layout.hospitals,
+            devices=len(sizes),
+            rounds=rounds,
             cohort_size=layout.cohort_size,
             k_min=layout.k_min,
+            epsilon=None if math.isinf(epsilon) else epsilon,
+            delta=None if math.isinf(epsilon) else delta,
             clip_norm=recipe.clip_norm,
-            bits=32,
-            fraction_bits=fraction_bits,
-            reference_rows=sizes[len(sizes) // 2],
-            utility_clip=1.0,
-            utility_step=100,
-            schema_digest=digest_json(federation.schema.to_json()).hex(),
-            scoring_digest=digest_json({}).hex(),
-            profile=profile,
-            min_hospitals=layout.min_hospitals if private else 1,
-            noise=noise,
-        )
-
-    silent = spec_with(None)
-    if math.isinf(epsilon):
-        return silent
-    bound = update_bound(None, dim=silent.dim, clip_norm=recipe.clip_norm, fraction_bits=fraction_bits)
-    corrupted_hospitals = CORRUPTED_HOSPITALS if private else 0
-    survivors = fewest_survivors(
-        silent.threshold(layout.k_min),
-        min_hospitals=silent.min_hospitals,
-        corrupted=CORRUPTED,
-        corrupted_hospitals=corrupted_hospitals,
+            compression=None,
+            bits=None,
+        ),
+        parameter_count(model),
     )
-    return spec_with(
-        calibrate(
-            profile=profile.value,
-            epsilon=epsilon,
-            delta=delta,
-            rounds=rounds,
-            sensitivity=Sensitivity(bound.l1, bound.l2),
-            honest_in_cohort=survivors.honest_in_cohort,
-            honest_at_release=survivors.honest_at_release,
-            hospitals_at_release=silent.min_hospitals,
-            corrupted=CORRUPTED,
-            corrupted_hospitals=corrupted_hospitals,
-            entries=silent.dim,
-        )
+    return RoundSpec(
+        model=model,
+        training=recipe.training,
+        cohort_size=layout.cohort_size,
+        k_min=layout.k_min,
+        clip_norm=agreed.clip_norm,
+        bits=agreed.bits,
+        fraction_bits=agreed.fraction_bits,
+        reference_rows=sizes[len(sizes) // 2],
+        utility_clip=1.0,
+        utility_step=100,
+        schema_digest=digest_json(federation.schema.to_json()).hex(),
+        scoring_digest=digest_json({}).hex(),
+        profile=profile,
+        min_hospitals=agreed.min_hospitals,
+        noise=agreed.noise,
     )
 
 
@@ -208,7 +179,7 @@ def run_rounds(
     who = Devices(home, sizes, seed, rng)
     model = start_from_root(spec.model, *federation.root, seed=seed)
     start_accuracy = evaluate(spec.model, model, *federation.test).accuracy
-    scores = DeviceScores(federation, home, sizes) if flippers else None
+    scores = DeviceScores(federation, home, sizes) if flippers and profile.scores_hospitals else None
     for number in range(1, rounds + 1):
         plan = RoundPlan(number=number, spec=spec, model=model)
         deltas = train_batch(spec.model, model, features, labels, spec.training, range(len(held)))
@@ -223,6 +194,7 @@ def run_rounds(
         model = (model + mean_update(plan, everything, beacon)).astype(np.float32)
     return Outcome(
         accuracy=evaluate(spec.model, model, *federation.test).accuracy,
+        validation_accuracy=evaluate(spec.model, model, *federation.all_validation).accuracy,
         start_accuracy=start_accuracy,
         auc=None if scores is None else auc(scores.result(spec.profile), flips),
         mu=_mu(spec, rounds),
@@ -325,8 +297,6 @@ class DeviceScores:
         beacon: bytes,
     ) -> None:
         """Value a round's releases on every hospital's rows."""
-        if plan.spec.profile is Profile.PRIVATE:
-            return
         keys = [CohortKey(release.hospital, release.cohort or 0) for release in releases]
         means = [mean_update(plan, release, beacon) for release in releases]
         views = {}
@@ -354,16 +324,15 @@ class DeviceScores:
             self._history.setdefault(hospital, []).append(evidence)
 
     def result(self, profile: Profile) -> NDArray[np.float64]:
-        """A score a device, low for who seems to do harm; all equal where the profile shows nothing."""
-        scores = np.zeros(len(self._home))
+        """A score a device, low for who seems to do harm; in `hospital` that of its hospital."""
         if profile is Profile.HOSPITAL:
             means = {hospital: float(np.mean(given)) for hospital, given in self._hospital_scores.items()}
-            scores = np.array([means[int(hospital) + 1] for hospital in self._home])
-        elif profile is Profile.ACCOUNTABLE:
-            for hospital, history in self._history.items():
-                quality = decode(history)
-                for i in np.flatnonzero(self._home == hospital - 1):
-                    scores[i] = quality[account(int(i))]
+            return np.array([means[int(hospital) + 1] for hospital in self._home])
+        scores = np.zeros(len(self._home))
+        for hospital, history in self._history.items():
+            quality = decode(history)
+            for i in np.flatnonzero(self._home == hospital - 1):
+                scores[i] = quality[account(int(i))]
         return scores
 
 
