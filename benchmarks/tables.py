@@ -17,6 +17,12 @@ from benchmarks.training_engine import EngineFigures
 from fl_core.privacy.canary import CanaryReport
 
 
+_FEW_SUBJECTS = (
+    "The devices of har hold the windows of 21 training subjects, some 7 windows each with 1,000 devices: epsilon is for "
+    "a device, and a subject has dozens of them."
+)
+
+
 @dataclass(frozen=True)
 class FigureTable:
     """A table of figures.
@@ -136,7 +142,9 @@ def bytes_table(figures: ByteFigures) -> FigureTable:
             "Bytes are those of encoded messages between devices and edges, secure aggregation's own included, which "
             f"alone takes (members of a cohort: bytes up a device and round) {protocol}. Down is the whole model, as "
             "the product sends it; in brackets behind it, where less, what patches of the changed coordinates would "
-            "take, which it does not send yet. " + " ".join(_sentence(note) for note in figures.notes),
+            "take, which it does not send yet. "
+            + _FEW_SUBJECTS
+            + "".join(" " + _sentence(note) for note in figures.notes),
         ),
     )
 
@@ -297,7 +305,7 @@ def tradeoff_table(figures: TradeoffFigures) -> FigureTable:
             f"AUC: {figures.flippers:.0%} of the devices flip labels, ranked by decoded quality in `accountable`, by "
             "their hospital's score in `hospital` (flippers are spread over all hospitals, so that it tells little); "
             "`private` scores nobody (n/a). The bound holds for any detector that sees what is released.",
-            *(_sentence(note) for note in figures.notes),
+            _FEW_SUBJECTS + "".join(" " + _sentence(note) for note in figures.notes),
         ),
     )
 

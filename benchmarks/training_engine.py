@@ -7,14 +7,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from fl_core.batched import train_in_chunks
+from fl_core.batched import Recycled, train_in_chunks
 from fl_core.models import Float32Array, ModelSpec, build, initial_vector, parameter_count
 from fl_core.record_privacy import RecordPrivacy
 from fl_core.threads import one_thread
@@ -36,7 +36,8 @@ class EngineFigures:
         epochs: local epochs.
         record_privacy: whether every step clips each row's gradient and adds noise.
         threads: chunks trained at once.
-        s_per_round: the engine, from lists of rows to every device's float32 update, chunk by chunk.
+        s_per_round: the engine, from lists of rows to every device's float32 update, chunk by chunk, in memory that it
+            has used before: in a second round.
         cpu_s: its CPU seconds.
         floor_s: the same batched matrix products on buffers that are there already, aligned, in the fastest of several
             chunk sizes, on as many threads; with privacy also as many normal samples from torch's generator.
@@ -178,12 +179,20 @@ class _Work:
     features: list[Float32Array]
     labels: list[IntArray]
     threads: int
+    memory: Recycled = field(default_factory=Recycled)
 
 
 def _engine(work: _Work) -> Iterable[object]:
     seeds = range(len(work.features))
     return train_in_chunks(
-        work.spec, work.start, work.features, work.labels, work.training, seeds, threads=work.threads
+        work.spec,
+        work.start,
+        work.features,
+        work.labels,
+        work.training,
+        seeds,
+        threads=work.threads,
+        memory=work.memory,
     )
 
 

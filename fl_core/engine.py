@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_core.batched import Recycled
 from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import CohortTerms, ReadyDevice, ready_digest
 from fl_core.data import Schema
@@ -72,6 +73,7 @@ class InProcessEngine:
         workers: processes that hospitals are spread over. With more than one, hospitals are played in processes
             forked for a round or an epoch, and what they changed is taken back: the same sums, sooner.
         joint: the cloud's side of sums over hospitals, once an epoch has begun.
+        memory: what trained updates are held in until they are encoded.
     """
 
     hospitals: Sequence[Hospital]
@@ -81,6 +83,7 @@ class InProcessEngine:
     threads: int = 1
     workers: int = 1
     joint: JointServer | None = field(default=None, init=False)
+    memory: Recycled = field(default_factory=Recycled, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check that the hospitals belong to one run.
@@ -192,12 +195,17 @@ class InProcessEngine:
         if self.workers == 1 or len(parts) == 1:
             for part in parts:
                 part.sum_cohorts(
-                    plan, public, threads=self.threads, device=self.device, progress=self.progress
+                    plan,
+                    public,
+                    threads=self.threads,
+                    device=self.device,
+                    memory=self.memory,
+                    progress=self.progress,
                 )
             return
 
         def summed(part: HospitalPart, tell: Callable[[int], None]) -> CohortsDone:
-            part.sum_cohorts(plan, public, threads=1, device=self.device, progress=tell)
+            part.sum_cohorts(plan, public, threads=1, device=self.device, memory=self.memory, progress=tell)
             return part.done()
 
         jobs = [partial(summed, part) for part in parts]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from fl_core.batched import Recycled
 from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import ReadyDevice
 from fl_core.errors import FlError
@@ -120,6 +121,7 @@ class HospitalPart:
         *,
         threads: int,
         device: str,
+        memory: Recycled,
         progress: Callable[[int], None],
     ) -> None:
         """Train the devices, and sum the cohorts.
@@ -129,10 +131,11 @@ class HospitalPart:
             public: the round as everyone reads it.
             threads: batches of devices that are trained at once.
             device: where torch computes.
+            memory: what trained chunks are held in.
             progress: called with the number of devices done.
         """
         edge, devices = self.hospital.edge, self.hospital.by_address()
-        joined = self._join(threads, device)
+        joined = self._join(threads, device, memory)
         for called in self.called:
             clients = {address: joined.pop(address) for address in called.members if address in joined}
             server = edge.aggregator(called.call, plan.spec.terms, public.subject)
@@ -177,7 +180,7 @@ class HospitalPart:
                 device.charge_interrupted(plan.spec, plan.number)
                 device.identity.pass_rounds(plan.number)
 
-    def _join(self, threads: int, where: str) -> dict[bytes, SecAggClient]:
+    def _join(self, threads: int, where: str, memory: Recycled) -> dict[bytes, SecAggClient]:
         """Train in batches, in slot order whatever the draw, and let each device join its cohort."""
         tasks = {
             device: self.tasks[device.address]
@@ -185,7 +188,7 @@ class HospitalPart:
             if device.address in self.tasks
         }
         clients: dict[bytes, SecAggClient] = {}
-        for device, delta in train_together(tasks, threads=threads, device=where):
+        for device, delta in train_together(tasks, threads=threads, device=where, memory=memory):
             try:
                 clients[device.address] = device.join(tasks[device], delta)
             except FlError as error:

@@ -24,7 +24,7 @@ from fl_core.training import IntArray, LocalTraining, check_rows
 
 Chunk = tuple[slice, Float32Array]
 
-_CHUNK_BYTES = {"cpu": 10 << 20, "cuda": 256 << 20}
+_CHUNK_BYTES = {"cpu": 16 << 20, "cuda": 256 << 20}
 _LARGEST_CHUNK = {"cpu": 128, "cuda": 4096}
 
 
@@ -71,6 +71,7 @@ def train_in_chunks(  # noqa: PLR0917
     chunk: int | None = None,
     threads: int | None = None,
     noise: NoiseOf | None = None,
+    memory: Recycled | None = None,
 ) -> Iterator[Chunk]:
     """What `train_local` gives for each device, to 1e-5, a chunk of devices at a time and in their order.
 
@@ -87,6 +88,7 @@ def train_in_chunks(  # noqa: PLR0917
         threads: chunks that are trained at once; by default as many as torch is set to use, and 1 on a GPU.
         noise: gives the source of a chunk's noise, for per-record privacy: each step takes (a, d) samples, device by
             device, for the devices that still step, most rows first. By default each is keyed by the operating system.
+        memory: what chunks are held in on the CPU; by default the chunks of this call share some of their own.
 
     Yields:
         The devices as a slice of the sequences, and their changes, float32 (c, d). Where a device's training diverged
@@ -115,7 +117,17 @@ def train_in_chunks(  # noqa: PLR0917
         return (ConvolutionStack if spec.kind == "conv1d" else LinearStack)(spec, flat, devices, memory)
 
     return _in_order(
-        Population(stack, features, labels, training, seeds, learning_rates, torch.device(device), noise),
+        Population(
+            stack,
+            features,
+            labels,
+            training,
+            seeds,
+            learning_rates,
+            torch.device(device),
+            noise,
+            memory or Recycled(),
+        ),
         _chunk_size(chunk, len(start), device),
         threads,
     )
@@ -133,6 +145,7 @@ def train_modules_in_chunks(  # noqa: PLR0917
     chunk: int | None = None,
     threads: int | None = None,
     noise: NoiseOf | None = None,
+    memory: Recycled | None = None,
 ) -> Iterator[Chunk]:
     """`train_in_chunks` for any module that gives logits (n, K) for rows float32 (n, ...), through torch.func.
 
@@ -150,7 +163,17 @@ def train_modules_in_chunks(  # noqa: PLR0917
         return ModuleStack(placed, devices, memory)
 
     return _in_order(
-        Population(stack, features, labels, training, seeds, learning_rates, torch.device(device), noise),
+        Population(
+            stack,
+            features,
+            labels,
+            training,
+            seeds,
+            learning_rates,
+            torch.device(device),
+            noise,
+            memory or Recycled(),
+        ),
         _chunk_size(chunk, sum(parameter.numel() for parameter in placed.parameters()), device),
         threads,
     )

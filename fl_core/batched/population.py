@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from fl_core.record_privacy import GaussianSource, StandardNormal
 from fl_core.threads import one_thread
 from fl_core.training import IntArray, LocalTraining
 
-_NOISE_BLOCK = 1 << 16
+_NOISE_BLOCK = 1 << 18
 """Samples of noise that are drawn before they are added; at least one device's."""
 
 NoiseOf = Callable[[slice], StandardNormal]
@@ -40,6 +40,7 @@ class Population:
         learning_rates: each device's own, or None for that of `training`.
         device: where torch computes.
         noise: gives the source of a chunk's noise; None for one keyed by the operating system.
+        memory: what chunks are held in on the CPU.
     """
 
     stack: Callable[[int, Recycled], Stack[Any]]
@@ -50,7 +51,7 @@ class Population:
     learning_rates: Sequence[float] | None
     device: torch.device
     noise: NoiseOf | None
-    memory: Recycled = field(default_factory=Recycled, init=False)
+    memory: Recycled
 
     def __len__(self) -> int:
         return len(self.features)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fl_core.errors import SpecError
 
-_PAIRS = 1 << 14
+_PAIRS = 1 << 15
 """Pairs of samples a block: its buffers stay within a core's cache."""
 _LARGEST_SQUARE = 2 * 63 * math.log(2.0) + 1e-13
 """-2 log of the least u but for 0; what is added covers rounding, so that no square is negative."""

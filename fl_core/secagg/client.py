@@ -328,7 +328,9 @@ class SecAggClient:
             "did not agree to the survivors that this device was shown",
         )
         everyone, survivors = range(plan.size), set(self._survivors)
-        dropped = [dealer for dealer in self._deposited if dealer not in survivors]
+        dropped: list[int] = []
+        if len(survivors) < len(self._deposited):
+            dropped = [dealer for dealer in self._deposited if dealer not in survivors]
         self._journal.claim_openings(
             OpeningClaim(
                 session=plan.session,

@@ -68,6 +68,8 @@ def bitmap_bytes(members: int) -> int:
 
 def write_subset(subset: Collection[int], parent: Sequence[int]) -> bytes:
     """The bitmap over `parent` of `subset`, which has distinct members of it."""
+    if not subset:
+        return bytes(bitmap_bytes(len(parent)))
     if len(subset) == len(parent):
         return ((1 << len(parent)) - 1).to_bytes(bitmap_bytes(len(parent)), "little")
     chosen = subset if isinstance(subset, set | frozenset) else set(subset)

@@ -12,6 +12,8 @@ from fl_core.errors import SpecError
 from fl_core.secagg.masking import Words, word_dtype
 from fl_core.secagg.plan import CohortPlan
 
+_PIECE = 1 << 14  # entries that are checked and narrowed while they are in a cache
+
 VectorBlocks = Callable[[int, int], NDArray[np.uint64]]
 """(start, stop) -> uint64 (stop - start,): entries of the vector."""
 
@@ -70,5 +72,9 @@ def _in_ring(values: NDArray[np.uint64], bits: int) -> None:
 
 def _words(vector: Any, length: int, bits: int) -> Words:  # noqa: ANN401 - what a caller hands over
     values = _typed(vector, length)
-    _in_ring(values, bits)
-    return values.astype(word_dtype(bits))
+    words = np.empty(length, dtype=word_dtype(bits))
+    for start in range(0, length, _PIECE):
+        piece = values[start : start + _PIECE]
+        _in_ring(piece, bits)
+        words[start : start + _PIECE] = piece
+    return words

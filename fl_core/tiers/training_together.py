@@ -8,14 +8,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.batched import train_in_chunks
+from fl_core.batched import Recycled, train_in_chunks
 from fl_core.tiers.task import Task
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 def train_together(
-    tasks: Mapping[Key, Task], *, threads: int | None = 1, device: str = "cpu"
+    tasks: Mapping[Key, Task],
+    *,
+    threads: int | None = 1,
+    device: str = "cpu",
+    memory: Recycled | None = None,
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     """Train tasks of one plan chunk by chunk.
 
@@ -25,6 +29,7 @@ def train_together(
         tasks: of the same plan, in the order in which they are batched.
         threads: chunks that are trained at once; None for as many as torch is set to use.
         device: where torch computes.
+        memory: what chunks are held in on the CPU, to be used again by the next call.
 
     Yields:
         Key and update, float32 (d,), of each task; all NaN where training diverged.
@@ -45,5 +50,6 @@ def train_together(
         [tasks[key].seed for key in trained],
         device=device,
         threads=threads,
+        memory=memory,
     ):
         yield from zip(trained[where], deltas, strict=True)
