@@ -138,11 +138,11 @@ def _sums(quick: bool, say: Say) -> Iterator[SecAggFigures]:
         (100, graph, dropout) for graph in _GRAPHS for dropout in _DROPOUTS
     ]
     if not quick:
-        settings.append((1_000, "derived", 0.0))
+        settings += [(1_000, "derived", dropout) for dropout in _DROPOUTS]
     for clients, graph, dropout in settings:
         for adversary in _ADVERSARIES:
             say(f"secure aggregation, {clients} clients, {graph or 'complete'}, {dropout:.0%}, {adversary}")
-            repeats = 1 if quick or clients > 100 else 3
+            repeats = 1 if quick else 3 if clients <= 100 else 2
             try:
                 yield measure_secagg(clients, 100_000, graph, dropout, adversary, repeats=repeats)
             except SpecError:

@@ -16,7 +16,7 @@ _GREY = "#8a8f98"
 
 
 def tradeoff_rows(figures: TradeoffFigures) -> list[tuple[str, ...]]:
-    """One row a cell: data, model, N, profile, epsilon, accuracy, difference to centralised, AUC, its bound."""
+    """One row a cell: data, model, N, profile, both epsilons, accuracy, difference to centralised, AUC, its bound."""
     centralised = {(b.data, b.model): b.centralised for b in figures.baselines}
     rows: list[tuple[str, ...]] = []
     for cell in figures.cells:
@@ -29,6 +29,7 @@ def tradeoff_rows(figures: TradeoffFigures) -> list[tuple[str, ...]]:
                 f"{cell.devices:,}",
                 cell.profile,
                 "off" if cell.epsilon is None else f"{cell.epsilon:g}",
+                "off" if cell.edge_epsilon is None else f"{cell.edge_epsilon:.1f}",
                 f"{100 * cell.accuracy:.1f}{spread}",
                 "" if baseline is None else f"{100 * (cell.accuracy - baseline):+.1f}",
                 "n/a" if cell.auc is None else f"{cell.auc:.2f}",

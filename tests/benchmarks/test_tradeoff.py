@@ -105,7 +105,7 @@ def test_figures_have_a_table_a_picture_and_json(tmp_path):
     value = json.loads(json.dumps(figures.to_json(), allow_nan=False))
     assert [goal["reached"] for goal in value["goals"]] == [True, False]
     assert tradeoff_rows(figures)[0] == (
-        "har", "lite", "1,000", "private", "1", "93.0 +- 1.0", "-2.0", "n/a", "0.64"
+        "har", "lite", "1,000", "private", "1", "8.0", "93.0 +- 1.0", "-2.0", "n/a", "0.64"
     )  # fmt: skip
     plot_tradeoff(tmp_path / "tradeoff.png", figures)
     assert (tmp_path / "tradeoff.png").stat().st_size > 10_000
