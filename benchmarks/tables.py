@@ -18,8 +18,8 @@ from fl_core.privacy.canary import CanaryReport
 
 _FEW_SUBJECTS = (
     "The devices of har hold the windows of 21 training subjects, some 7 windows each with 1,000 devices: epsilon is "
-    "for a device, and a subject has dozens of them, for whom together nothing is claimed (the person-level epsilon that "
-    "`fediomt train` prints is infinite there)."
+    "for a device, and a subject has dozens of them, for whom together nothing is claimed (the person-level epsilon "
+    "that `fediomt train` prints is infinite there)."
 )
 
 
