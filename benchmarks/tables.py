@@ -135,10 +135,10 @@ def bytes_table(figures: ByteFigures) -> FigureTable:
             "the bytes it took, on a third of the devices of 15 training subjects, judged by the other 6; reported is "
             "the test on the nine test subjects. Every method starts from the same model, learnt from 2% of the rows, "
             f"which are public and held by no device ({start}), and has features scaled by them.",
-            f"The server's momentum of {figures.momentum:g} is the benchmark's, for every method alike: without it "
-            "plain FedAvg with the lite model stays below 95%; the product's cloud averages plainly. Noise is agreed "
-            "as `fediomt train` does: over all rounds of a run, for 16 survivors a cohort of which 2 are corrupted, 7 "
-            "of the 10 hospitals of which 1 is.",
+            f"The server's momentum of {figures.momentum:g} is the benchmark's, for every method alike: with it "
+            "plain FedAvg needs fewer rounds; the product's cloud averages plainly. Noise is agreed as "
+            "`fediomt train` does: over all rounds of a run, for 16 survivors a cohort of which 2 are corrupted, 7 of "
+            "the 10 hospitals of which 1 is.",
             "Bytes are those of encoded messages between devices and edges, secure aggregation's own included, which "
             f"alone takes (members of a cohort: bytes up a device and round) {protocol}. Down is the whole model, as "
             "the product sends it; in brackets behind it, where less, what patches of the changed coordinates would "
