@@ -49,10 +49,7 @@ class Observed:
     def __init__(self, profile, epsilon, rounds, seed=0):
         layout = Layout(HOSPITALS, 16, 12)
         federation = build_federation(load("wdbc"), RECIPE, HOSPITALS * EACH, seed, layout)
-        spec = noised_spec(
-            federation, RECIPE, profile=profile, epsilon=epsilon, delta=1e-5, rounds=rounds,
-            steps=128 if math.isfinite(epsilon) else 1 << 16,
-        )  # fmt: skip
+        spec = noised_spec(federation, RECIPE, profile=profile, epsilon=epsilon, delta=1e-5, rounds=rounds)
         held = [rows for hospital in federation.devices for rows in hospital]
         home = np.repeat(np.arange(HOSPITALS), EACH)
         sizes = np.array([bucket_rows(len(y)) for _, y in held])
