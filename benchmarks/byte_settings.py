@@ -13,7 +13,7 @@ from fl_core.models import ModelSpec, parameter_count
 from fl_core.spec import Profile, RoundSpec
 from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
-from scripts.federation.update_terms import UpdateTerms, agree_on_updates
+from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
 ModelName = Literal["lite", "mlp"]
 MODELS: dict[ModelName, ModelSpec] = {
@@ -93,7 +93,7 @@ def byte_spec(model: ModelSpec, setting: Setting, *, devices: int, rounds: int, 
         SpecError: values that cannot work.
     """
     compression = CompressionSpec(setting.fraction, residual_norm=0.0, peak=PEAK)
-    agreed = agree_on_updates(
+    return agree_on_spec(
         UpdateTerms(
             profile=Profile.PRIVATE,
             hospitals=EDGES,
@@ -107,25 +107,11 @@ def byte_spec(model: ModelSpec, setting: Setting, *, devices: int, rounds: int, 
             compression=compression,
             bits=None if noised else PLAIN_RING_BITS,
         ),
-        parameter_count(model),
-    )
-    return RoundSpec(
-        model=model,
-        training=setting.training,
-        cohort_size=COHORT_SIZE,
-        k_min=K_MIN,
-        clip_norm=agreed.clip_norm,
-        bits=agreed.bits,
-        fraction_bits=agreed.fraction_bits,
+        model,
+        setting.training,
         reference_rows=REFERENCE_ROWS,
-        utility_clip=1.0,
-        utility_step=100,
         schema_digest=_NO_DIGEST,
         scoring_digest=_NO_DIGEST,
-        profile=Profile.PRIVATE,
-        min_hospitals=agreed.min_hospitals,
-        compression=agreed.compression,
-        noise=agreed.noise,
     )
 
 

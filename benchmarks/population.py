@@ -14,19 +14,20 @@ import numpy as np
 from fl_core.cohorts import beacon_of_run
 from fl_core.data import Encoder, Statistics, Table, derive_schema
 from fl_core.engine import Hospital, InProcessEngine
-from fl_core.models import ModelSpec, parameter_count
+from fl_core.models import ModelSpec
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, LocalSigner, LocalVerifier
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import RandomFaults
-from fl_core.spec import Profile, RoundSpec
+from fl_core.spec import Profile
 from fl_core.tiers import Cloud, Device, Edge, Records
 from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
-from scripts.federation.update_terms import UpdateTerms, agree_on_updates
+from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
 _FEATURES, _CLASSES, _HIDDEN = 561, 6, (128, 64)
 _DELTA = 1e-5
+_NO_DIGEST = "00" * 32
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,6 @@ def measure_population(
         rounds: rounds to take the median of; one more comes first.
         progress: called with the number of devices done.
     """
-    model = ModelSpec("mlp", _FEATURES, _CLASSES, _HIDDEN)
     each = devices // hospitals
     terms = UpdateTerms(
         profile=Profile.HOSPITAL,
@@ -122,23 +122,13 @@ def measure_population(
         compression=CompressionSpec(fraction, 0.5),
         bits=None,
     )
-    agreed = agree_on_updates(terms, parameter_count(model))
-    spec = RoundSpec(
-        model=model,
-        training=LocalTraining(epochs=1, batch_size=rows, learning_rate=0.05),
-        cohort_size=cohort_size,
-        k_min=k_min,
-        clip_norm=agreed.clip_norm,
-        bits=agreed.bits,
-        fraction_bits=agreed.fraction_bits,
+    spec = agree_on_spec(
+        terms,
+        ModelSpec("mlp", _FEATURES, _CLASSES, _HIDDEN),
+        LocalTraining(epochs=1, batch_size=rows, learning_rate=0.05),
         reference_rows=rows,
-        utility_clip=1.0,
-        utility_step=100,
-        schema_digest="00" * 32,
-        scoring_digest="00" * 32,
-        profile=Profile.HOSPITAL,
-        compression=agreed.compression,
-        noise=agreed.noise,
+        schema_digest=_NO_DIGEST,
+        scoring_digest=_NO_DIGEST,
     )
     engine = InProcessEngine(
         _hospitals(hospitals, each, rows), RandomFaults(0.0, 0), progress=progress, workers=workers

@@ -304,10 +304,6 @@ def _run(
     return _Costs(agreement, devices, edge, up, down)
 
 
-def _part(vector: NDArray[np.uint64], start: int, stop: int) -> NDArray[np.uint64]:
-    return vector[start:stop]
-
-
 def _floor(plan: CohortPlan, silent: frozenset[int]) -> float:
     """CPU seconds of the exchanges, keystreams and additions that this graph and these dropouts ask for."""
     private = [X25519PrivateKey.generate() for _ in range(plan.size)]

@@ -15,7 +15,7 @@ from benchmarks.tradeoff_federation import IntArray, Recipe, TrialFederation
 from fl_core.batched import train_batch
 from fl_core.canonical import digest_json
 from fl_core.cohorts import beacon_of_run, draw_cohorts
-from fl_core.models import Float32Array, parameter_count
+from fl_core.models import Float32Array
 from fl_core.privacy import NoiseSource, global_noise, sample_skellam
 from fl_core.public_start import start_from_root
 from fl_core.round_plan import RoundPlan
@@ -36,7 +36,7 @@ from incentives import (
     lower_median,
     round_evidence,
 )
-from scripts.federation.update_terms import UpdateTerms, agree_on_updates
+from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
 Int64Array = NDArray[np.int64]
 
@@ -100,9 +100,8 @@ def noised_spec(
         SpecError: values that cannot work.
     """
     layout = federation.layout
-    model = recipe.model(federation.schema.features, federation.classes)
     sizes = sorted(bucket_rows(len(y)) for hospital in federation.devices for _, y in hospital)
-    agreed = agree_on_updates(
+    return agree_on_spec(
         UpdateTerms(
             profile=profile,
             hospitals=layout.hospitals,
@@ -116,24 +115,11 @@ def noised_spec(
             compression=None,
             bits=None,
         ),
-        parameter_count(model),
-    )
-    return RoundSpec(
-        model=model,
-        training=recipe.training,
-        cohort_size=layout.cohort_size,
-        k_min=layout.k_min,
-        clip_norm=agreed.clip_norm,
-        bits=agreed.bits,
-        fraction_bits=agreed.fraction_bits,
+        recipe.model(federation.schema.features, federation.classes),
+        recipe.training,
         reference_rows=sizes[len(sizes) // 2],
-        utility_clip=1.0,
-        utility_step=100,
         schema_digest=digest_json(federation.schema.to_json()).hex(),
         scoring_digest=digest_json({}).hex(),
-        profile=profile,
-        min_hospitals=agreed.min_hospitals,
-        noise=agreed.noise,
     )
 
 

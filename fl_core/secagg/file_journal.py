@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
+from fl_core.durable import sync_folder
 from fl_core.secagg.codec import Reader
 from fl_core.secagg.errors import SecAggAbort, SecAggError
 from fl_core.secagg.journal import MemoryJournal, OpeningClaim
@@ -159,7 +160,7 @@ class FileJournal:
             os.ftruncate(self._file, 0)
             self._write(_MAGIC)
             self._end = len(_MAGIC)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
             return
         if not data.startswith(_MAGIC):
             raise SecAggError(f"{self._path} is not a journal of this version")
@@ -222,11 +223,3 @@ def _record_head(length: int) -> bytes:
 
 def _next_chain(chain: bytes, body: bytes) -> bytes:
     return hashlib.sha256(chain + body).digest()[:_CHAIN_BYTES]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

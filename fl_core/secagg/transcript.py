@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fl_core.canonical import sha256
 from fl_core.secagg.codec import write_subset
 from fl_core.secagg.kdf import digest
 from fl_core.secagg.merkle import leaf_hash
@@ -68,8 +67,3 @@ def masked_input_message(domain: Domain, plan: CohortPlan, deposited: bytes, mas
             ("masked", "bytes32", masked),
         ),
     )
-
-
-def masked_input_hash(packed: bytes) -> bytes:
-    """SHA-256 of a packed masked input, 32 bytes."""
-    return sha256(packed)

@@ -1,7 +1,7 @@
 """The three tiers of Algorithm 1: device, hospital edge, cloud."""
 
 from fl_core.tiers.cloud import Cloud, federated_average, mean_update
-from fl_core.tiers.device import Device, Records
+from fl_core.tiers.device import Device
 from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_cohort, subject_of
 from fl_core.tiers.edge import Called, Edge, ValidationRows
@@ -16,6 +16,7 @@ from fl_core.tiers.joint import (
     joint_release,
 )
 from fl_core.tiers.messages import CohortCall, CohortReport
+from fl_core.tiers.records import Records
 from fl_core.tiers.release import CohortSum, Release, counts_of, length_of
 from fl_core.tiers.task import Task
 

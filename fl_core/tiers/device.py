@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from fl_core.checkpoint import Snapshot, account_from, account_snapshot
 from fl_core.cohorts import CohortTerms, ReadyDevice
-from fl_core.data import Encoder, Schema, Table
-from fl_core.data.tables import IntArray
+from fl_core.data import Encoder, Schema
 from fl_core.errors import SpecError, TrainingError
 from fl_core.privacy import Accountant, Budget, NoiseSource
 from fl_core.round_plan import RoundPlan, decoded_plan
@@ -34,23 +33,11 @@ from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_to
 from fl_core.tiers.outgoing import Outgoing, fresh_noise
 from fl_core.tiers.own_account import OwnAccount
+from fl_core.tiers.records import Records
 from fl_core.tiers.task import Task
 from fl_core.updates import EncodedUpdate
 
 STATISTICS_BITS = 64  # ring of the sums that give the scaling statistics
-
-
-@dataclass(frozen=True)
-class Records:
-    """The rows of a table that one device holds.
-
-    Attributes:
-        table: the data.
-        rows: int64 (n,), indices of the device's own rows.
-    """
-
-    table: Table
-    rows: IntArray
 
 
 @dataclass(frozen=True, eq=False)

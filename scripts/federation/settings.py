@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fl_core.canonical import digest_json
 from fl_core.data import Schema, Table, load, load_csv
 from fl_core.errors import SpecError
-from fl_core.models import ModelSpec, parameter_count
+from fl_core.models import ModelSpec
 from fl_core.privacy import default_delta
 from fl_core.privacy.noise_spec import check_target
 from fl_core.record_privacy import RecordPrivacy, noise_multiplier_for
@@ -20,7 +20,7 @@ from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
 from scripts.federation.public_ranges import PublicRanges, read_ranges
 from scripts.federation.torch_device import check_device_name
-from scripts.federation.update_terms import UpdateTerms, agree_on_updates
+from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
 DEFAULT_EPSILON = 8.0
 DEFAULT_HIDDEN = (16,)
@@ -361,25 +361,13 @@ class RunSettings:
         Raises:
             SpecError: settings that cannot work.
         """
-        model = self.model_spec(schema.features, schema.classes)
-        agreed = agree_on_updates(self.terms(), parameter_count(model))
-        return RoundSpec(
-            model=model,
-            training=self.training(),
-            cohort_size=self.cohort_size,
-            k_min=self.k_min,
-            clip_norm=agreed.clip_norm,
-            bits=agreed.bits,
-            fraction_bits=agreed.fraction_bits,
+        return agree_on_spec(
+            self.terms(),
+            self.model_spec(schema.features, schema.classes),
+            self.training(),
             reference_rows=reference_rows,
-            utility_clip=1.0,
-            utility_step=100,
             schema_digest=digest_json(schema.to_json()).hex(),
             scoring_digest=scoring_digest,
-            profile=Profile(self.profile),
-            min_hospitals=agreed.min_hospitals,
-            compression=agreed.compression,
-            noise=agreed.noise,
         )
 
     def to_json(self) -> dict[str, Any]:

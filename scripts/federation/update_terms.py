@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from fl_core.cohorts import default_threshold
 from fl_core.errors import SpecError
+from fl_core.models import ModelSpec, parameter_count
 from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, fewest_survivors
 from fl_core.secagg import minimum_threshold
 from fl_core.secagg.plan import MAX_BITS, MIN_BITS
-from fl_core.spec import Profile
+from fl_core.spec import Profile, RoundSpec
+from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec, update_bound
 from fl_core.updates.ring_width import bits_needed
 
@@ -18,6 +20,8 @@ CLIP_WITHOUT_NOISE = 16.0
 CLIP_WITH_NOISE = 0.5
 PLAIN_BITS = 32
 PLAIN_FRACTION_BITS = 20
+UTILITY_CLIP = 1.0
+UTILITY_STEP = 100
 CORRUPTED = 2
 CORRUPTED_HOSPITALS = 1  # any hospital can take its own part, noise included, off the sum of all
 _STEPS = (
@@ -102,6 +106,49 @@ def agree_on_updates(terms: UpdateTerms, dim: int) -> AgreedUpdates:
         min_hospitals,
         compression,
         noise,
+    )
+
+
+def agree_on_spec(
+    terms: UpdateTerms,
+    model: ModelSpec,
+    training: LocalTraining,
+    *,
+    reference_rows: int,
+    schema_digest: str,
+    scoring_digest: str,
+) -> RoundSpec:
+    """The spec of a run's rounds.
+
+    Args:
+        terms: what is asked for about updates.
+        model: the architecture.
+        training: what devices do in a round.
+        reference_rows: rows that make a weight of 1.
+        schema_digest: digest (hex) of the agreed data schema.
+        scoring_digest: digest (hex) of the agreed scoring settings.
+
+    Raises:
+        SpecError: values that cannot work, alone or together.
+    """
+    agreed = agree_on_updates(terms, parameter_count(model))
+    return RoundSpec(
+        model=model,
+        training=training,
+        cohort_size=terms.cohort_size,
+        k_min=terms.k_min,
+        clip_norm=agreed.clip_norm,
+        bits=agreed.bits,
+        fraction_bits=agreed.fraction_bits,
+        reference_rows=reference_rows,
+        utility_clip=UTILITY_CLIP,
+        utility_step=UTILITY_STEP,
+        schema_digest=schema_digest,
+        scoring_digest=scoring_digest,
+        profile=terms.profile,
+        min_hospitals=agreed.min_hospitals,
+        compression=agreed.compression,
+        noise=agreed.noise,
     )
 
 

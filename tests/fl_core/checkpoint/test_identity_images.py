@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import types
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reachable import held
 
 from fl_core.checkpoint import CheckpointError, open_identity, seal_identity
 from fl_core.secagg import (
@@ -46,18 +44,6 @@ def peers_of(identity, identities):
 
 def again(identity):
     return EpochIdentity.from_bytes(identity.to_bytes(), DOMAIN)
-
-
-def held(root):
-    """Every bytes object that can be reached from `root`."""
-    seen, queue = {}, [root]
-    while queue:
-        thing = queue.pop()
-        if id(thing) in seen or isinstance(thing, types.ModuleType | type | types.FunctionType):
-            continue
-        seen[id(thing)] = thing
-        queue.extend(gc.get_referents(thing))
-    return {thing for thing in seen.values() if isinstance(thing, bytes)}
 
 
 def sealed_by(identity, journal, **changes):

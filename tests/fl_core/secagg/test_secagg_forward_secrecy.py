@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import pickle
-import types
 from dataclasses import replace
 
 import pytest
@@ -12,6 +10,7 @@ from adversary_attack import known_shares, learnt_sums
 from adversary_server import MaliciousServer, keys_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reachable import held
 from secagg_world import DOMAIN, FIRST_ROUND, STAGES, Attempt, World, random_vectors
 
 from fl_core.secagg import ClientStage, EpochIdentity, SecAggAbort, SecAggError
@@ -20,18 +19,6 @@ from fl_core.secagg.ratchet import Ratchet
 
 SIZE = 8
 ABSENT = SIZE - 1
-
-
-def held(root):
-    """Every bytes object that can be reached from `root`."""
-    seen, queue = {}, [root]
-    while queue:
-        thing = queue.pop()
-        if id(thing) in seen or isinstance(thing, types.ModuleType | type | types.FunctionType):
-            continue
-        seen[id(thing)] = thing
-        queue.extend(gc.get_referents(thing))
-    return {thing for thing in seen.values() if isinstance(thing, bytes)}
 
 
 def stands_at(ratchet):

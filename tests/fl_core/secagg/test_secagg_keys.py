@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import types
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reachable import reachable
 from secagg_world import DOMAIN, FIRST_ROUND, Attempt, World, random_vectors, signers
 
 from fl_core.secagg import Advertisement, ClientStage, EpochIdentity, SecAggError, seal, verify_advertisements
@@ -22,18 +21,6 @@ from fl_core.signing import Domain, LocalVerifier
 
 EPOCH = FIRST_ROUND >> 8
 P = 2**255 - 19
-
-
-def reachable(root):
-    """Every object that can be reached from `root`, short of modules, classes and functions."""
-    seen, queue = {}, [root]
-    while queue:
-        thing = queue.pop()
-        if id(thing) in seen or isinstance(thing, types.ModuleType | type | types.FunctionType):
-            continue
-        seen[id(thing)] = thing
-        queue.extend(gc.get_referents(thing))
-    return list(seen.values())
 
 
 def verify(advertisements, epoch=EPOCH, domain=DOMAIN):
