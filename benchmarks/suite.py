@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.accuracy import measure_accuracy
+from benchmarks.audit import audit_table, measure_audit
 from benchmarks.bytes import measure_bytes
 from benchmarks.canary import measure_canary
+from benchmarks.incentives import measure_incentives
+from benchmarks.incentives_table import incentives_table
 from benchmarks.page import Section
+from benchmarks.poisoning import measure_poisoning
+from benchmarks.poisoning_plot import plot_poisoning
+from benchmarks.poisoning_tables import attacks_table, poisoning_table
 from benchmarks.population import measure_population
+from benchmarks.quarantine import measure_quarantine
+from benchmarks.quarantine_table import quarantine_tables
 from benchmarks.secagg import SecAggFigures, measure_secagg
 from benchmarks.tables import (
     accuracy_table,
@@ -24,6 +32,8 @@ from benchmarks.tables import (
 from benchmarks.tradeoff import measure_tradeoff
 from benchmarks.tradeoff_plot import plot_tradeoff
 from benchmarks.training_engine import measure_engine
+from benchmarks.valuation import measure_valuation
+from benchmarks.valuation_table import valuation_details_table, valuation_table
 from fl_core.errors import SpecError
 
 Say = Callable[[str], None]
@@ -109,6 +119,16 @@ def _population(order: Order) -> Section:
     )
 
 
+def _audit(order: Order) -> Section:
+    rounds, devices = (3, 200) if order.quick else (50, 1_000)
+    figures = measure_audit(rounds=rounds, devices=devices, say=order.say)
+    return Section(
+        f"fediomt bench audit --rounds {rounds} --devices {devices}",
+        (audit_table(figures),),
+        figures.to_json(),
+    )
+
+
 def _bytes(order: Order) -> Section:
     if order.quick:
         figures = measure_bytes(("lite",), seeds=1, settings=2, progress=order.say)
@@ -130,6 +150,36 @@ def _canary(order: Order) -> Section:
     runs = 20_000 if order.quick else 400_000
     figures = measure_canary(runs=runs, progress=order.say)
     return Section(f"fediomt bench canary --runs {runs}", (canary_table(figures),), figures.to_json())
+
+
+def _poisoning(order: Order) -> Section:
+    figures = measure_poisoning(quick=order.quick, progress=order.say)
+    order.pictures.mkdir(parents=True, exist_ok=True)
+    plot_poisoning(order.pictures / "poisoning.png", figures)
+    return Section(
+        "fediomt bench poisoning",
+        (poisoning_table(figures), attacks_table(figures)),
+        figures.to_json(),
+        "poisoning.png",
+    )
+
+
+def _quarantine(order: Order) -> Section:
+    figures = measure_quarantine(quick=order.quick, progress=order.say)
+    return Section("fediomt bench quarantine", quarantine_tables(figures), figures.to_json())
+
+
+def _incentives(order: Order) -> Section:
+    figures = measure_incentives(quick=order.quick, progress=order.say)
+    return Section("fediomt bench incentives", (incentives_table(figures),), figures.to_json())
+
+
+def _valuation(order: Order) -> Section:
+    figures = measure_valuation(
+        quick=order.quick, progress=lambda done, of: order.say(f"{done} of {of} valued runs")
+    )
+    tables = valuation_table(figures), valuation_details_table(figures)
+    return Section("fediomt bench valuation", tables, figures.to_json())
 
 
 def _sums(quick: bool, say: Say) -> Iterator[SecAggFigures]:
@@ -157,4 +207,9 @@ PARTS: Mapping[str, Callable[[Order], Section]] = {
     "bytes": _bytes,
     "tradeoff": _tradeoff,
     "canary": _canary,
+    "poisoning": _poisoning,
+    "audit": _audit,
+    "quarantine": _quarantine,
+    "incentives": _incentives,
+    "valuation": _valuation,
 }

@@ -90,11 +90,37 @@ def read_bundle(folder: Path, digest: bytes | None = None) -> dict[str, bytes]:
         raise BundleError(f"no bundle at {folder}: {reason(error)}") from error
     if digest is not None and sha256(manifest) != digest:
         raise BundleError(f"{path} has digest {sha256(manifest).hex()}, expected {digest.hex()}")
-    entries = _read_manifest(path, manifest)
+    entries = read_manifest(path, manifest)
     unknown = sorted(present - entries.keys() - {MANIFEST})
     if unknown:
         raise BundleError(f"{folder / unknown[0]} is not of this bundle: its manifest does not name it")
     return {name: _read_checked(folder / name, expected) for name, expected in entries.items()}
+
+
+def read_manifest(where: Path | str, data: bytes) -> dict[str, str]:
+    """A manifest's entries: SHA-256 (hex) by file name.
+
+    Args:
+        where: how errors call it.
+        data: the manifest.
+
+    Raises:
+        BundleError: it is malformed, not canonical, or names what no bundle holds.
+    """
+    try:
+        manifest = parse_json(data)
+    except SpecError as error:
+        raise BundleError(f"{where} is malformed: {error}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{where} is malformed: a JSON object was expected")
+    for name, value in manifest.items():
+        if not _is_file_name(name):
+            raise BundleError(f"{where} names {name!r}, which is no file of a bundle")
+        if not isinstance(value, str) or not _HEX_DIGEST.match(value):
+            raise BundleError(f"{where} is malformed: {name} has no SHA-256")
+    if canonical_json(manifest) != data:
+        raise BundleError(f"{where} is not canonical JSON: a bundle has one digest")
+    return manifest
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -118,23 +144,6 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def _is_file_name(name: str) -> bool:
     return _SAFE_NAME.match(name) is not None and name != MANIFEST
-
-
-def _read_manifest(path: Path, data: bytes) -> dict[str, str]:
-    try:
-        manifest = parse_json(data)
-    except SpecError as error:
-        raise BundleError(f"{path} is malformed: {error}") from error
-    if not isinstance(manifest, dict):
-        raise BundleError(f"{path} is malformed: a JSON object was expected")
-    for name, value in manifest.items():
-        if not _is_file_name(name):
-            raise BundleError(f"{path} names {name!r}, which is no file of a bundle")
-        if not isinstance(value, str) or not _HEX_DIGEST.match(value):
-            raise BundleError(f"{path} is malformed: {name} has no SHA-256")
-    if canonical_json(manifest) != data:
-        raise BundleError(f"{path} is not canonical JSON: a bundle has one digest")
-    return manifest
 
 
 def _read_checked(path: Path, expected: str) -> bytes:

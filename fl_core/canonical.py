@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import rfc8785
@@ -14,7 +15,7 @@ from fl_core.errors import SpecError
 
 MAX_NESTING = 64
 _EXACT = 2.0**53
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -24,12 +25,50 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     Raises:
         SpecError: the value has something JSON cannot hold exactly (NaN, integers beyond 2^53, bytes).
     """
+    if _is_plain(value):
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return text.encode("ascii")
     try:
         return rfc8785.dumps(value)
     except (ValueError, RecursionError) as error:  # ValueError: rfc8785's own errors, and lone surrogates
         raise SpecError(
             f"not canonical JSON: {error}; use strings for bytes and for large integers"
         ) from error
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether Python's own encoder writes the canonical form: printable ASCII, whole numbers below 2^53, no floats.
+
+    Bundles are of such values but for their specs, and it is thirty times as fast.
+    """
+    if type(value) is str:
+        return _is_plain_text(value)
+    if type(value) is int:
+        return -_EXACT < value < _EXACT
+    if isinstance(value, dict | list | tuple):
+        if depth > MAX_NESTING:
+            return False
+        inner = value.values() if isinstance(value, dict) else value
+        return _are_plain(inner, depth) and (inner is value or all(map(_is_name, value)))
+    return value is None or type(value) is bool
+
+
+def _are_plain(values: Iterable[object], depth: int) -> bool:
+    for value in values:
+        if type(value) is str:  # most of them, so without a call
+            if not (value.isascii() and value.isprintable()):
+                return False
+        elif not _is_plain(value, depth + 1):
+            return False
+    return True
+
+
+def _is_name(name: object) -> bool:
+    return type(name) is str and _is_plain_text(name)
+
+
+def _is_plain_text(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value

@@ -49,6 +49,7 @@ class RoundOutcome:
         refusals: why a device left or was refused, by address. For whoever runs the simulation only: it may speak of a
             single device's update, so it goes into no record.
         failures: why a device's training gave nothing, though it stayed and sent noise, by address; likewise.
+        transcripts: of the secure sums, sealed to the auditor that the spec names; their hashes are in the reports.
     """
 
     cohorts: tuple[CohortReport, ...]
@@ -58,6 +59,7 @@ class RoundOutcome:
     silent: frozenset[bytes]
     refusals: Mapping[bytes, FlError]
     failures: Mapping[bytes, FlError]
+    transcripts: tuple[bytes, ...] = ()
 
 
 @dataclass
@@ -177,9 +179,11 @@ class InProcessEngine:
             release for part in parts for release in part.hospital.edge.release(public, plan.spec, part.sums)
         ]
         joint: CohortReport | None = None
+        transcripts = [item.transcript for part in parts for item in part.sums if item.transcript]
         if plan.spec.profile is Profile.PRIVATE:
-            joint, total = self._sum_hospitals(parts, plan, public)
+            joint, total, transcript = self._sum_hospitals(parts, plan, public)
             releases += [] if total is None else [total]
+            transcripts += [transcript] if transcript else []
         return RoundOutcome(
             cohorts=tuple(report for part in parts for report in part.reports),
             releases=tuple(releases),
@@ -188,6 +192,7 @@ class InProcessEngine:
             silent=frozenset(refusals.keys() | {address for part in parts for address in part.deaths}),
             refusals=refusals,
             failures=failures,
+            transcripts=tuple(transcripts),
         )
 
     def _sum_cohorts(self, parts: Sequence[HospitalPart], plan: RoundPlan, public: PublicDraw) -> None:
@@ -220,8 +225,8 @@ class InProcessEngine:
 
     def _sum_hospitals(
         self, parts: Sequence[HospitalPart], plan: RoundPlan, public: PublicDraw
-    ) -> tuple[CohortReport, Release | None]:
-        """The hospitals' own secure sum; one without a sum of its own has dropped out."""
+    ) -> tuple[CohortReport, Release | None, bytes]:
+        """The hospitals' own secure sum, and its transcript; one without a sum of its own has dropped out."""
         assert self.joint is not None
         spec, edges = plan.spec, {part.hospital.edge.account: part for part in parts}
         server = self.joint.aggregator(plan.number, spec, public.subject)
@@ -238,8 +243,9 @@ class InProcessEngine:
         try:
             result = carry(server, clients, deaths, WireBytes(), {})
         except SecAggAbort as abort:
-            return CohortReport.failed(JOINT_HOSPITAL, 0, tuple(sorted(edges)), str(abort)), None
-        return joint_release(tuple(edges), result, counts)
+            return CohortReport.failed(JOINT_HOSPITAL, 0, tuple(sorted(edges)), str(abort)), None, b""
+        transcript = self.joint.sealed(plan.number, spec, result)
+        return *joint_release(tuple(edges), result, counts, transcript), transcript
 
     def sum_statistics(
         self,

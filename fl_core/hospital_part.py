@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_core.attacking_part import is_steered, steered_updates
 from fl_core.batched import Recycled
 from fl_core.carrying import WireBytes, carry
 from fl_core.cohorts import ReadyDevice
@@ -14,6 +19,7 @@ from fl_core.round_plan import RoundPlan
 from fl_core.secagg import SecAggAbort, SecAggClient
 from fl_core.simulation.faults import Death, Faults
 from fl_core.tiers import Called, CohortReport, CohortSum, Device, DeviceMemory, Edge, PublicDraw, Task
+from fl_core.tiers.release import OutOfReachError
 from fl_core.tiers.training_together import train_together
 
 
@@ -135,16 +141,19 @@ class HospitalPart:
             progress: called with the number of devices done.
         """
         edge, devices = self.hospital.edge, self.hospital.by_address()
-        joined = self._join(threads, device, memory)
+        joined = self._join(public, threads, device, memory)
         for called in self.called:
             clients = {address: joined.pop(address) for address in called.members if address in joined}
-            server = edge.aggregator(called.call, plan.spec.terms, public.subject)
+            server = edge.aggregator(
+                called.call, plan.spec.terms, public.subject, keeps_transcript=bool(plan.spec.auditor)
+            )
             try:
                 result = carry(server, clients, self.deaths, self.wire, self.refusals)
                 summed = edge.cohort_sum(called, plan.spec, result)
+                summed.require_reach(plan.spec)
                 self.sums.append(summed)
                 self.reports.append(summed.report)
-            except SecAggAbort as abort:
+            except (SecAggAbort, OutOfReachError) as abort:
                 self.reports.append(
                     CohortReport.failed(
                         edge.hospital, called.call.cohort, called.members, str(abort), called.link_class
@@ -180,7 +189,9 @@ class HospitalPart:
                 device.charge_interrupted(plan.spec, plan.number)
                 device.identity.pass_rounds(plan.number)
 
-    def _join(self, threads: int, where: str, memory: Recycled) -> dict[bytes, SecAggClient]:
+    def _join(
+        self, public: PublicDraw, threads: int, where: str, memory: Recycled
+    ) -> dict[bytes, SecAggClient]:
         """Train in batches, in slot order whatever the draw, and let each device join its cohort."""
         tasks = {
             device: self.tasks[device.address]
@@ -188,9 +199,15 @@ class HospitalPart:
             if device.address in self.tasks
         }
         clients: dict[bytes, SecAggClient] = {}
-        for device, delta in train_together(tasks, threads=threads, device=where, memory=memory):
+
+        def train(chosen: Mapping[Device, Task]) -> Iterator[tuple[Device, NDArray[np.float32]]]:
+            return train_together(chosen, threads=threads, device=where, memory=memory)
+
+        steered = {device: tasks.pop(device) for device in list(tasks) if is_steered(device)}
+        attacks = steered_updates(steered, self.called, hospitals=len(public.ready_digests), train=train)
+        for device, delta in chain(attacks, train(tasks)):
             try:
-                clients[device.address] = device.join(tasks[device], delta)
+                clients[device.address] = device.join(self.tasks[device.address], delta)
             except FlError as error:
                 self.refusals[device.address] = error
             if device.failure is not None:

@@ -28,6 +28,7 @@ from fl_core.privacy import (
     round_exposure,
 )
 from fl_core.profile import DEVICE_CLASSES, DeviceClass, Profile
+from fl_core.robust.rule_spec import MEAN, RuleSpec
 from fl_core.secagg.plan import (
     MAX_BITS,
     MAX_DIM,
@@ -98,6 +99,8 @@ class RoundSpec:
         classes: the device classes; what each may score at most is part of the ledger's reward rule.
         compression: which coordinates are sent; None for all.
         noise: how much noise is added, and for which claim; None for none.
+        rule: what combines the released sums into the next model.
+        auditor: X25519 key (hex) that transcripts of the secure sums are sealed to; empty where none are kept.
     """
 
     model: ModelSpec
@@ -117,6 +120,8 @@ class RoundSpec:
     classes: tuple[DeviceClass, ...] = DEVICE_CLASSES
     compression: CompressionSpec | None = None
     noise: NoiseSpec | None = None
+    rule: RuleSpec = MEAN
+    auditor: str = ""
 
     def __post_init__(self) -> None:
         """Check that a cohort can work at all.
@@ -139,8 +144,20 @@ class RoundSpec:
         for what, digest in (("schema", self.schema_digest), ("scoring", self.scoring_digest)):
             if not _HEX_DIGEST.match(digest):
                 raise SpecError(f"{what} digest {digest!r}: 64 hexadecimal digits are needed")
+        if self.auditor and not _HEX_DIGEST.match(self.auditor):
+            raise SpecError(f"auditor's key {self.auditor!r}: 64 hexadecimal digits are needed")
         if not self.classes or min(item.max_rows for item in self.classes) < 1:
             raise SpecError("device classes: at least one is needed, each of at least 1 row")
+        self._check_profile()
+        self._check_ring()
+        if self.noise is not None and not self.loss(self.noise.rounds).release <= self.noise.epsilon:
+            raise SpecError(
+                f"the noise does not keep epsilon {self.noise.epsilon} over {self.noise.rounds} rounds, but "
+                f"{self.loss(self.noise.rounds).release:.4g}: calibrate it anew"
+            )
+
+    def _check_profile(self) -> None:
+        """Refuse what the profile has no use for, or does not do without."""
         if self.profile is Profile.PRIVATE and self.min_hospitals < MIN_COHORT:
             raise SpecError(
                 f"profile private hides each hospital's sum among the others': at least {MIN_COHORT} hospitals are "
@@ -150,16 +167,15 @@ class RoundSpec:
             raise SpecError(
                 f"at least {self.min_hospitals} hospitals: only profile private sums over hospitals"
             )
+        if self.profile is Profile.PRIVATE and self.rule != MEAN:
+            raise SpecError(
+                f"profile private releases one sum over all hospitals, in which no rule tells good from bad: "
+                f"{self.rule.name} needs profile accountable or hospital"
+            )
         if self.profile is Profile.PRIVATE and self.noise is not None and not self.noise.corrupted_hospitals:
             raise SpecError(
                 "profile private with noise: a hospital can take its own part off the sum, noise included, so that at "
                 "least 1 corrupted hospital must be counted on"
-            )
-        self._check_ring()
-        if self.noise is not None and not self.loss(self.noise.rounds).release <= self.noise.epsilon:
-            raise SpecError(
-                f"the noise does not keep epsilon {self.noise.epsilon} over {self.noise.rounds} rounds, but "
-                f"{self.loss(self.noise.rounds).release:.4g}: calibrate it anew"
             )
 
     def _check_ring(self) -> None:
@@ -285,8 +301,16 @@ class RoundSpec:
         return self.credited_rows(declared_rows, device_class) / self.reference_rows
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as a JSON object, every value by its own name."""
-        return {**asdict(self), "profile": self.profile.value}
+        """The spec as a JSON object, every value by its own name; the plain mean and no auditor go without saying.
+
+        So the digest of a spec from before there was anything else is what it was.
+        """
+        value = {**asdict(self), "profile": self.profile.value}
+        if self.rule == MEAN:
+            del value["rule"]
+        if not self.auditor:
+            del value["auditor"]
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> RoundSpec:
@@ -295,6 +319,8 @@ class RoundSpec:
         Raises:
             SpecError: a field is missing, unknown or out of range.
         """
+        if isinstance(value, dict):
+            value = {"rule": asdict(MEAN), "auditor": "", **value}
         return from_fields(cls, value)
 
     @cached_property

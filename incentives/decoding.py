@@ -1,16 +1,14 @@
-"""Device quality decoded from cohort utilities: a sparse Bayesian linear model over a hospital's rounds.
+"""Device quality decoded from what cohorts were worth: a Bayesian linear model over a hospital's rounds.
 
 Secure aggregation shows sums only, so a device is judged by the cohorts it was drawn into (cf. GroupSV, Ma
-et al. 2021; Data Banzhaf, Wang & Jia 2023). With z_c the standardised utility of cohort c and a_i the public
-weight of survivor i in it,
+et al. 2021; Data Banzhaf, Wang & Jia 2023). With y_c the worth of cohort c beyond the round's typical one, s_t the
+round's scale and a_i the public weight of survivor i in the cohort's mean,
 
-    z_c = mu + sum_i a_i d_i + e_c,     d_i ~ N(0, w_i),     e_c ~ N(0, s2 * sum_i a_i^2 / age discount).
+    y_c / s_t = level_t + sum_i a_i z_i(t) + e_c.
 
-The level mu takes up what all devices of the hospital share: it is paid through the hospital's own score,
-and the prior would otherwise pull it into the d_i. Each prior variance w_i is re-estimated under an
-inverse-gamma hyperprior, as in sparse Bayesian learning (Tipping, JMLR 2001; marginally d_i is Student's t),
-because most devices are alike and few are far off: a plain ridge smears a poisoner's harm over whoever
-shared cohorts with it. Cohorts with few effective members are noisier; old rounds count less.
+Devices' comparisons z_i drift (`incentives.drifting`), rounds in which more is at stake count more, cohorts with few
+effective members are noisier, and what a device did over the rounds is alike for most and far off for few
+(`incentives.mixture`).
 
 Everything is a pure function of the history, so that an auditor recomputes it from the rounds' bundles.
 Effects are rounded to millionths, mapped to scores in integers, and scores rounded to coarse steps, so that
@@ -20,68 +18,46 @@ the last bits of a linear solver do not show, but for a value that lies on a ste
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
+from incentives.drifting import Drift, likelihood
 from incentives.errors import IncentivesError
+from incentives.evidence import CohortEvidence, RoundEvidence, round_evidence
+from incentives.mixture import Part, gaussian_posterior, mixture_posterior
 from incentives.reward_rule import FULL_SCORE
-from incentives.scoring import MICRO, CohortKey, SpreadFloor, score, standing
+from incentives.scoring import MICRO, SpreadFloor, score, standing
 
-_LEVEL_VARIANCE: Final = 100.0  # of mu: wide beside standardised utilities, which are clipped at 4
+__all__ = [
+    "CohortEvidence",
+    "DecoderSettings",
+    "DeviceEffect",
+    "RoundEvidence",
+    "decode",
+    "effects",
+    "quality_scores",
+    "round_evidence",
+]
 
-_Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class CohortEvidence:
-    """What a cohort of the hospital was worth in a round.
-
-    Attributes:
-        members: addresses (20 bytes) of the devices whose updates are in the sum.
-        utility: combined standardised utility, millionths (see :func:`incentives.scoring.combine`).
-        weights: public weight of each member in the mean; empty for equal weights.
-
-    Raises:
-        IncentivesError: if the cohort is empty, a member comes twice, or weights do not fit.
-    """
-
-    members: tuple[bytes, ...]
-    utility: int
-    weights: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.members or len(set(self.members)) != len(self.members):
-            raise IncentivesError(f"a cohort of {len(self.members)} members is empty or names one twice")
-        if self.weights and len(self.weights) != len(self.members):
-            raise IncentivesError(
-                f"{len(self.weights)} weights for {len(self.members)} members: give one each"
-            )
-        if any(weight < 1 for weight in self.weights):
-            raise IncentivesError(f"member weight {min(self.weights)} is no weight: it must be at least 1")
-
-
-@dataclass(frozen=True, slots=True)
-class RoundEvidence:
-    """The cohorts of one hospital in one round that were valued by enough others."""
-
-    round: int
-    cohorts: tuple[CohortEvidence, ...]
+_TRUST = 0.25  # of the prior's parts, beside what a hospital's devices say of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderSettings:
-    """Settings of the decoder, part of the spec. Variances are those of a typical cohort's standardised
-    utility.
+    """Settings of the decoder, part of the spec. Variances are in squared scales of a round's cohorts.
 
     Attributes:
-        device_variance: part of it that comes from lasting differences between devices (prior).
-        noise_variance: part of it that does not last.
-        tail: degrees of freedom of the prior's tails; infinite for a plain ridge.
-        sweeps: re-estimations of the prior variances.
-        forgetting: factor a round by which evidence loses precision, in (0, 1].
+        device_variance: of a typical cohort's worth, by its devices' differences (prior).
+        noise_variance: of it, by what no device accounts for.
+        level_variance: of a round's level, once the typical cohort's worth is taken off.
+        drift: correlation of how a device compares with how it did the round before, in (0, 1).
+        forgetting: factor a round by which old rounds lose weight, in (0, 1].
+        bad_share: share of devices that are expected to be far off, in (0, 1).
+        bad_mean: where they lie, in prior deviations.
+        bad_variance: how far they lie apart.
+        good_mean: where all others lie.
+        good_variance: how far these lie apart.
+        sweeps: of expectation propagation; 0 for a plain Gaussian prior.
         spread_floor: least spread of effects that is believed, in prior standard deviations.
         step: scores are rounded to multiples of this.
 
@@ -89,65 +65,50 @@ class DecoderSettings:
         IncentivesError: if a setting is out of range.
     """
 
-    device_variance: float = 0.15
-    noise_variance: float = 0.33
-    tail: float = 2.0
-    sweeps: int = 10
+    device_variance: float = 1.0
+    noise_variance: float = 0.03
+    level_variance: float = 0.1
+    drift: float = 0.98
     forgetting: float = 0.99
-    spread_floor: float = 1.0
+    bad_share: float = 0.2
+    bad_mean: float = -1.2
+    bad_variance: float = 1.0
+    good_mean: float = 0.3
+    good_variance: float = 0.4
+    sweeps: int = 12
+    spread_floor: float = 0.8
     step: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("device_variance", "noise_variance", "tail", "spread_floor"):
-            if not getattr(self, name) > 0:
+        positive = ("device_variance", "noise_variance", "level_variance", "bad_variance", "good_variance")
+        for name in (*positive, "spread_floor"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise IncentivesError(f"decoder {name} is {getattr(self, name)}: it must be positive")
         if not 0 < self.forgetting <= 1:
             raise IncentivesError(f"decoder forgetting is {self.forgetting}: it must lie in (0, 1]")
+        for name in ("drift", "bad_share"):
+            if not 0 < getattr(self, name) < 1:
+                raise IncentivesError(f"decoder {name} is {getattr(self, name)}: it must lie in (0, 1)")
         if self.sweeps < 0:
             raise IncentivesError(f"decoder sweeps is {self.sweeps}: it must not be negative")
         if not 1 <= self.step <= FULL_SCORE or FULL_SCORE % self.step:
             raise IncentivesError(f"decoder step is {self.step}: it must divide 10000")
 
+    @property
+    def prior(self) -> tuple[Part, Part]:
+        """The prior's parts: most devices, and those that are far off."""
+        return (
+            Part(1 - self.bad_share, self.good_mean, self.good_variance),
+            Part(self.bad_share, self.bad_mean, self.bad_variance),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceEffect:
-    """Posterior of a device's lasting effect against its hospital's level, in prior deviations."""
+    """Posterior of what a device was worth a unit of weight, beside the typical one, in prior deviations."""
 
     mean: float
     deviation: float
-
-
-def round_evidence(
-    round_number: int,
-    hospital: int,
-    members: Mapping[CohortKey, Sequence[bytes]],
-    utilities: Mapping[CohortKey, int],
-    weights: Mapping[bytes, int] | None = None,
-) -> RoundEvidence:
-    """Put together one hospital's evidence of a round.
-
-    Args:
-        round_number: the round.
-        hospital: the hospital's id.
-        members: survivors of each cohort, of any hospital.
-        utilities: combined utilities; a cohort without one gives no evidence.
-        weights: public weight of each device (its bucket of rows); equal weights without it.
-
-    Raises:
-        IncentivesError: if a member has no weight.
-    """
-    cohorts = []
-    for key in sorted(utilities):
-        if key.hospital != hospital or key not in members:
-            continue
-        survivors = tuple(members[key])
-        if weights is not None and not weights.keys() >= set(survivors):
-            raise IncentivesError(
-                f"a member of cohort {key.cohort} of hospital {hospital} has no public weight"
-            )
-        shares = () if weights is None else tuple(weights[device] for device in survivors)
-        cohorts.append(CohortEvidence(survivors, utilities[key], shares))
-    return RoundEvidence(round_number, tuple(cohorts))
 
 
 def effects(
@@ -158,25 +119,34 @@ def effects(
     Raises:
         IncentivesError: if the rounds are not in order.
     """
-    chosen = settings or DecoderSettings()
+    return dict(_effects(tuple(history), settings or DecoderSettings()))
+
+
+@lru_cache(maxsize=128)
+def _effects(history: tuple[RoundEvidence, ...], chosen: DecoderSettings) -> Mapping[bytes, DeviceEffect]:
+    """The same, kept: what a round decodes is what the next one foretells from."""
     numbers = [item.round for item in history]
     if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise IncentivesError(f"rounds {numbers} are not in order: give each round once, ascending")
-    cohorts = [(item.round, cohort) for item in history for cohort in item.cohorts]
-    devices = sorted({device for _, cohort in cohorts for device in cohort.members})
+    devices = sorted({device for item in history for cohort in item.cohorts for device in cohort.members})
     if not devices:
         return {}
-    design, utilities, precisions, prior = _linear_model(cohorts, devices, chosen)
-    weighted = design.T * precisions
-    gram, moment = weighted @ design, weighted @ utilities
-    mean, variance = _posterior(gram, moment, np.full(len(devices), prior))
-    if math.isfinite(chosen.tail):
-        for _ in range(chosen.sweeps):
-            own = (chosen.tail * prior + mean**2 + variance) / (chosen.tail + 1)
-            mean, variance = _posterior(gram, moment, own)
-    scale = math.sqrt(prior)
+    drift = Drift(
+        chosen.device_variance,
+        chosen.noise_variance,
+        chosen.level_variance,
+        chosen.drift,
+        chosen.forgetting,
+    )
+    precision, moment = likelihood(history, devices, drift)
+    if chosen.sweeps:
+        mean, variance = mixture_posterior(
+            precision, moment, chosen.prior, sweeps=chosen.sweeps, trust=_TRUST
+        )
+    else:
+        mean, variance = gaussian_posterior(precision, moment)
     return {
-        device: DeviceEffect(float(mean[k]) / scale, math.sqrt(float(variance[k])) / scale)
+        device: DeviceEffect(float(mean[k]), math.sqrt(float(variance[k])))
         for k, device in enumerate(devices)
     }
 
@@ -198,7 +168,23 @@ def decode(
         IncentivesError: if the rounds are not in order.
     """
     chosen = settings or DecoderSettings()
-    found = effects(history, chosen)
+    return quality_scores(effects(history, chosen), devices=devices, settings=chosen)
+
+
+def quality_scores(
+    found: Mapping[bytes, DeviceEffect],
+    *,
+    devices: Collection[bytes] = (),
+    settings: DecoderSettings | None = None,
+) -> dict[bytes, int]:
+    """Quality scores (0..10,000) from the effects that were found.
+
+    Args:
+        found: what `effects` says; a device that is not in it is typical and gets full marks.
+        devices: addresses to answer for beside those.
+        settings: the decoder's settings; the defaults without it.
+    """
+    chosen = settings or DecoderSettings()
     quality = dict.fromkeys(sorted({*devices, *found}), FULL_SCORE)
     if found:
         rounded = {device: round(effect.mean * MICRO) for device, effect in found.items()}
@@ -211,32 +197,3 @@ def decode(
 
 def _to_step(value: int, step: int) -> int:
     return (value + step // 2) // step * step
-
-
-def _linear_model(
-    cohorts: Sequence[tuple[int, CohortEvidence]], devices: Sequence[bytes], settings: DecoderSettings
-) -> tuple[_Floats, _Floats, _Floats, float]:
-    """Design (cohorts x devices + level), utilities, precisions, and the prior variance of an effect."""
-    column = {device: k for k, device in enumerate(devices)}
-    design = np.zeros((len(cohorts), len(devices) + 1))
-    design[:, -1] = 1.0
-    for row, (_, cohort) in enumerate(cohorts):
-        shares = cohort.weights or (1,) * len(cohort.members)
-        total = sum(shares)
-        for device, share in zip(cohort.members, shares, strict=True):
-            design[row, column[device]] = share / total
-    concentration = np.sum(design[:, :-1] ** 2, axis=1)  # one over the effective number of members
-    typical_size = float(np.mean(1 / concentration))
-    last = max(number for number, _ in cohorts)
-    discount = np.array([settings.forgetting ** (last - number) for number, _ in cohorts])
-    precisions = discount / (settings.noise_variance * typical_size * concentration)
-    utilities = np.array([cohort.utility / MICRO for _, cohort in cohorts])
-    return design, utilities, precisions, settings.device_variance * typical_size
-
-
-def _posterior(gram: _Floats, moment: _Floats, prior: _Floats) -> tuple[_Floats, _Floats]:
-    """Posterior mean and variance of the devices' effects, the level integrated out."""
-    precision = gram.copy()
-    precision[np.diag_indices_from(precision)] += 1 / np.append(prior, _LEVEL_VARIANCE)
-    covariance = np.linalg.inv(precision)
-    return (covariance @ moment)[:-1], np.diag(covariance)[:-1]

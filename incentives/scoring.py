@@ -25,6 +25,7 @@ MIN_VIEWS: Final = 2
 _MAD_TO_SIGMA_E4: Final = (
     14_826  # a normal's standard deviation over its median absolute deviation, times 1e4
 )
+_MEAN_TO_SIGMA_E4: Final = 12_533  # and over its mean absolute deviation
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -158,6 +159,61 @@ def combine(
         for key, value in standardise(utilities, validator=validator, floor=floor).items():
             gathered.setdefault(key, []).append(value)
     return {key: lower_median(values) for key, values in sorted(gathered.items()) if len(values) >= min_views}
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedWorths:
+    """What the validators together say of a round's cohorts, in units of utility.
+
+    Attributes:
+        utilities: what each cohort was worth beyond the typical one.
+        scale: how far cohorts lie apart; at least 1.
+    """
+
+    utilities: Mapping[CohortKey, int]
+    scale: int
+
+
+def agree(
+    views: Mapping[int, Mapping[CohortKey, int]],
+    *,
+    floor: SpreadFloor = DECODE_FLOOR,
+    min_views: int = MIN_VIEWS,
+) -> AgreedWorths:
+    """What the validators together say of each cohort of a round: the lower median of their views, each from its own
+    median.
+
+    Unlike `combine`, this keeps the utilities' own unit: what is at stake differs from round to round, and between
+    validators only their level does. A lying minority moves a cohort no further than an honest view. The scale is the
+    mean absolute deviation times 1.2533, a normal's standard deviation over its mean absolute deviation: with a dozen
+    cohorts it is much surer than the median's, and a cohort's utility is bounded by the clip of its rows.
+
+    Args:
+        views: utilities of the round by validator.
+        floor: the least scale, its relative part of what the typical cohort is worth.
+        min_views: cohorts valued by fewer validators, their own hospital not counted, are left out.
+
+    Returns:
+        Worths and scale; none, and a scale of the floor, where no cohort has enough views.
+    """
+    gathered: dict[CohortKey, list[int]] = {}
+    levels = []
+    for validator, utilities in sorted(views.items()):
+        others = _without(utilities, validator)
+        if not others:
+            continue
+        level = lower_median(list(others.values()))
+        levels.append(level)
+        for key, value in others.items():
+            gathered.setdefault(key, []).append(value - level)
+    worths = {key: lower_median(found) for key, found in sorted(gathered.items()) if len(found) >= min_views}
+    if not worths:
+        return AgreedWorths({}, floor.absolute)
+    typical = lower_median(list(worths.values()))
+    relative = {key: value - typical for key, value in worths.items()}
+    spread = sum(map(abs, relative.values())) * _MEAN_TO_SIGMA_E4 // (10_000 * len(relative))
+    stake = abs(lower_median(levels)) * floor.relative_bps // BPS
+    return AgreedWorths(relative, max(spread, floor.absolute, stake))
 
 
 def _without(utilities: Mapping[CohortKey, int], hospital: int) -> dict[CohortKey, int]:

@@ -10,12 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.accuracy import measure_accuracy
+from benchmarks.audit import audit_table, measure_audit
 from benchmarks.byte_settings import SETTINGS
 from benchmarks.bytes import measure_bytes
 from benchmarks.canary import measure_canary
+from benchmarks.incentives import measure_incentives
+from benchmarks.incentives_table import incentives_table
 from benchmarks.page import benchmarks_page
 from benchmarks.peers.flower_secagg import FlowerFigures, ensure_peer_env, measure_flower
+from benchmarks.poisoning import measure_poisoning
+from benchmarks.poisoning_plot import plot_poisoning
+from benchmarks.poisoning_tables import attacks_table, poisoning_table
 from benchmarks.population import measure_population
+from benchmarks.quarantine import RECIPES, measure_quarantine
+from benchmarks.quarantine_table import quarantine_tables
 from benchmarks.secagg import SecAggFigures, measure_secagg
 from benchmarks.suite import PARTS, RESULTS, Order, kept_parts, measured_part
 from benchmarks.tables import (
@@ -31,6 +39,8 @@ from benchmarks.tables import (
 from benchmarks.tradeoff import measure_tradeoff
 from benchmarks.tradeoff_plot import plot_tradeoff
 from benchmarks.training_engine import measure_engine
+from benchmarks.valuation import measure_valuation
+from benchmarks.valuation_table import valuation_table
 from fl_core.bundle import write_atomic
 from scripts.console.errors import CommandError
 from scripts.console.options import Json
@@ -142,6 +152,32 @@ def population(
     _show(as_json, figures.to_json(), population_table([figures]))
 
 
+@app.command()
+def audit(
+    rounds: Annotated[int, typer.Option(help="Rounds to record and audit.", min=1)] = 50,
+    devices: Annotated[int, typer.Option(help="Devices of all hospitals.", min=12)] = 1_000,
+    hospitals: Annotated[int, typer.Option(help="Hospitals.", min=3)] = 4,
+    cohort_size: Annotated[int, typer.Option(help="Devices summed together.", min=3)] = 24,
+    k_min: Annotated[int, typer.Option(help="Fewest devices whose sum may be seen.", min=3)] = 16,
+    as_json: Json = False,
+) -> None:
+    """The audit of a run on a local chain, check by check: real rounds, real signatures, claims paid."""
+    if devices < hospitals * k_min:
+        raise CommandError(
+            f"{devices} devices at {hospitals} hospitals make no cohort of {k_min}: take more, or fewer --hospitals"
+        )
+    with _status(as_json) as say:
+        figures = measure_audit(
+            rounds=rounds,
+            devices=devices,
+            hospitals=hospitals,
+            cohort_size=cohort_size,
+            k_min=k_min,
+            say=say,
+        )
+    _show(as_json, figures.to_json(), audit_table(figures))
+
+
 @app.command("bytes")
 def sent_bytes(
     model: Annotated[str, typer.Option(help="lite, mlp or both.")] = "both",
@@ -199,6 +235,80 @@ def tradeoff(
     _show(as_json, figures.to_json(), tradeoff_table(figures))
 
 
+@app.command()
+def poisoning(
+    quick: Annotated[bool, typer.Option("--quick", help="wdbc alone, one cohort size, one seed.")] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds of the attacks, each with its own split.", min=1)] = 3,
+    curve_seeds: Annotated[int, typer.Option(help="Seeds of the curves, at most as many.", min=1)] = 2,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy under attack by rule, cohort size, attacker class and share of attackers, on har and wdbc."""
+    with _status(as_json) as say:
+        figures = measure_poisoning(
+            quick=quick, seeds=seeds, curve_seeds=curve_seeds, workers=workers, progress=say
+        )
+    if plot is not None:
+        plot_poisoning(plot, figures)
+    _show(as_json, figures.to_json(), poisoning_table(figures))
+    if not as_json:
+        _show(as_json, {}, attacks_table(figures))
+
+
+@app.command()
+def quarantine(
+    data: Annotated[str, typer.Option(help="har or wdbc.")] = "har",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Label flips dealt alike, 20 rounds, one seed.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds, each with its own devices and draws.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """How often devices that misbehave are suspected within 50 rounds, how soon, and how often honest ones are."""
+    _known_data(data)
+    with _status(as_json) as say:
+        figures = measure_quarantine(data=data, quick=quick, seeds=seeds, progress=say)
+    power, saved = quarantine_tables(figures)
+    _show(as_json, figures.to_json(), power)
+    if not as_json:
+        _show(as_json, {}, saved)
+
+
+@app.command()
+def incentives(
+    data: Annotated[str, typer.Option(help="har or wdbc.")] = "har",
+    quick: Annotated[bool, typer.Option("--quick", help="One seed, 6 rounds.")] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds, each with real rounds of its own.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Income of each strategy beside honest play, by the product's own reward rule, on real rounds."""
+    _known_data(data)
+    with _status(as_json) as say:
+        figures = measure_incentives(data=data, quick=quick, seeds=seeds, progress=say)
+    _show(as_json, figures.to_json(), incentives_table(figures))
+
+
+@app.command()
+def valuation(
+    quick: Annotated[bool, typer.Option("--quick", help="wdbc alone, one seed, epsilon 8.")] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds, each with its own split, devices and draws.", min=1)] = 5,
+    noised_seeds: Annotated[
+        int | None, typer.Option(help="Seeds of the cells with noise; as many without it.", min=1)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Device quality decoded from cohort sums against Shapley values, GroupSV and others, on har and wdbc."""
+    with _status(as_json) as say:
+        figures = measure_valuation(
+            quick=quick,
+            seeds=seeds,
+            noised_seeds=noised_seeds,
+            progress=lambda done, of: say(f"{done} of {of} runs"),
+        )
+    _show(as_json, figures.to_json(), valuation_table(figures))
+
+
 @app.command("all")
 def everything(
     seeds: Annotated[int, typer.Option(help="Seeds of the accuracy benchmark.", min=2)] = 20,
@@ -238,6 +348,11 @@ def everything(
 def _status(quiet: bool) -> Iterator[Callable[[str], None]]:
     with console(quiet=quiet).status("measuring") as status:
         yield status.update
+
+
+def _known_data(data: str) -> None:
+    if data not in RECIPES:
+        raise CommandError(f"--data {data!r} is none of this benchmark: choose {' or '.join(RECIPES)}")
 
 
 def _show(as_json: bool, value: dict[str, Any], table: FigureTable) -> None:

@@ -22,7 +22,7 @@ from scripts.console.options import RUNS, Epsilon, Json, Profile, Runs, Workers
 from scripts.console.output import console, print_json, tokens
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
-from scripts.federation.auditing import AuditLine, audit_run
+from scripts.federation.auditing import AuditLine, audit_run, rounds_of
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium, found_consortium
 from scripts.federation.keyring import DevelopmentKeyring
@@ -182,13 +182,13 @@ def _redeem(consortium: Consortium, clock: Clock) -> Redemption:
 
 def _audit(run: Run, consortium: Consortium, screen: Console, folder: Path) -> list[AuditLine]:
     with screen.status("auditing"):
-        lines = audit_run(folder, run.state, consortium.contracts)
+        lines = audit_run(run.store, run.state, consortium.contracts)
     wrong = [line for line in lines if not line.ok]
     if wrong:
         screen.print(f"[red]audit: {wrong[0].subject}: {wrong[0].findings[0]}")
     else:
         screen.print(
-            f"audit: {len(lines) - 1} rounds recomputed from their bundles, supply checked: nothing differs"
+            f"audit: {len(rounds_of(lines))} rounds recomputed from their bundles, supply checked: nothing differs"
         )
     return lines
 

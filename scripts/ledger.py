@@ -10,14 +10,18 @@ import typer
 from chain.connect import to_address
 from chain.contracts import Contracts
 from chain.history import RoundHistory, read_round, read_rounds
-from incentives import device_payout, leaf_weight, verify
+from fl_core.bundle import bundle_digest
+from fl_core.spec import epoch_of
+from incentives import TREASURY, device_payout, leaf_weight, verify
 from scripts.console.errors import CommandError
-from scripts.console.options import HOME, RUNS, ChainId, Home, Json, Runs, Url
+from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import all_runs, open_deployment
+from scripts.console.session import all_runs, find_run, open_deployment, open_run_contracts
+from scripts.federation.channel_keys import read_channel_key
 from scripts.federation.contributions import entry_of
 from scripts.federation.ledger_facts import facts_of
+from scripts.federation.own_receipt import ReceiptCheck, check_own_receipt
 
 app = typer.Typer(help="Query the contribution ledger.", no_args_is_help=True)
 
@@ -157,6 +161,103 @@ def device(
     )
     if not lines:
         console().print(f"{len(claims)} claims on chain, {sum(tokens(c.amount) for c in claims):,.3f} tokens")
+
+
+@app.command()
+def receipt(
+    number: Annotated[int, typer.Option("--round", help="The round.")],
+    device: Annotated[str, typer.Option("--device", metavar="ADDRESS", help="The device's account.")],
+    rows: Annotated[
+        int | None, typer.Option(help="The rows that the device declared, as it knows them itself.")
+    ] = None,
+    run: RunId = None,
+    no_chain: Annotated[
+        bool, typer.Option("--no-chain", help="Hold it against the bundle only, where the chain is gone.")
+    ] = False,
+    home: Home = HOME,
+    runs: Runs = RUNS,
+    url: Url = None,
+    expected_chain: ChainId = None,
+    as_json: Json = False,
+) -> None:
+    """What a device is due of a round, checked with its own key and without trusting its hospital."""
+    folder, state = find_run(runs, run)
+    account = bytes.fromhex(to_address(device)[2:])
+    place = state.devices().get(account)
+    if place is None:
+        raise CommandError(f"{device} is no device of run {state.run}: name its run with --run")
+    if number not in state.rounds or epoch_of(number) != place[2]:
+        raise CommandError(f"run {state.run} has no round {number} in which {device} was enrolled")
+    chain = not no_chain and state.deployment is not None
+    contracts = open_run_contracts(state, home, url, expected_chain) if chain else None
+    facts = None if contracts is None else facts_of(contracts, read_round(contracts, number))
+    of_epoch = [item for item in state.rounds if item <= number and epoch_of(item) == place[2]]
+    read = [state.read_round(folder, item) for item in of_epoch]
+    found = check_own_receipt(
+        account,
+        read_channel_key(folder, place[2], account),
+        [record for record, _ in read],
+        bundle_digest(read[-1][1]),
+        facts,
+        hospital=place[0],
+        rows=rows,
+    )
+    if as_json:
+        print_json(_receipt_json(device, number, place[0], found))
+    else:
+        _show_receipt(device, number, found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _show_receipt(device: str, number: int, found: ReceiptCheck) -> None:
+    rows = [[line.check, line.verdict.value, line.skipped or line.what] for line in found.lines]
+    print_table(f"receipt of {device} for round {number}", ("check", "verdict", "what"), rows)
+    for finding in (finding for line in found.lines for finding in line.findings):
+        console().print(f"    {finding}", markup=False)
+    if found.receipt is not None:
+        leaf = found.receipt.leaf
+        due = (
+            "unknown while no ledger has closed the round"
+            if found.due is None
+            else f"{tokens(found.due):,.3f} tokens"
+        )
+        payee = "the hospital's treasury" if leaf.payee == TREASURY else f"0x{leaf.payee.hex()}"
+        console().print(
+            f"volume {leaf.volume:,}, quality {leaf.quality:,}, compute {leaf.compute:,}; due: {due}, paid to {payee}"
+        )
+
+
+def _receipt_json(device: str, number: int, hospital: int, found: ReceiptCheck) -> dict[str, Any]:
+    leaf = None if found.receipt is None else found.receipt.leaf
+    return {
+        "device": device,
+        "round": number,
+        "hospital": hospital,
+        "holds": found.ok,
+        "checks": [
+            {
+                "check": line.check,
+                "verdict": line.verdict.value.lower(),
+                "what": line.what,
+                "skipped": line.skipped,
+                "findings": [str(finding) for finding in line.findings],
+            }
+            for line in found.lines
+        ],
+        "leaf": None
+        if leaf is None
+        else {
+            "slot": leaf.slot,
+            "class": leaf.device_class,
+            "payee": None if leaf.payee == TREASURY else f"0x{leaf.payee.hex()}",
+            "volume": leaf.volume,
+            "quality": leaf.quality,
+            "compute": leaf.compute,
+        },
+        "due": None if found.due is None else tokens(found.due),
+        "exact": {"due": None if found.due is None else str(found.due)},
+    }
 
 
 def _round_line(history: RoundHistory) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -15,10 +16,11 @@ from chain.gas import GasLedger
 from fl_core.checkpoint import CheckpointError
 from fl_core.data import load_csv
 from fl_core.models import model_digest
+from fl_core.simulation import TARGET_CLASS
 from incentives.scoring import MIN_VIEWS
 from scripts.console import train_options as option
 from scripts.console.errors import CommandError
-from scripts.console.notes import SIMULATION_ONLY, epsilon_text, privacy_note, record_note
+from scripts.console.notes import SIMULATION_ONLY, epsilon_text, privacy_note, record_note, transcript_note
 from scripts.console.options import (
     HOME,
     RUNS,
@@ -30,6 +32,7 @@ from scripts.console.options import (
     PasswordFile,
     Profile,
     Runs,
+    Store,
     Url,
     Workers,
     numbers,
@@ -39,12 +42,17 @@ from scripts.console.output import console, print_json
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
 from scripts.console.session import find_run, open_deployment, open_keyring, open_run_contracts
+from scripts.federation.alerts import ALERTS_FILE, Webhook
+from scripts.federation.auditor_key import read_public_key
 from scripts.federation.consortium import Consortium
 from scripts.federation.offline import offline_run
 from scripts.federation.privacy_figures import privacy_figures
 from scripts.federation.public_ranges import DRAFT, write_draft
+from scripts.federation.quarantine import quarantined
+from scripts.federation.quarantine_settings import quarantine_of
 from scripts.federation.resume import Resumed, resume_offline
 from scripts.federation.resume_chain import resume_on_chain
+from scripts.federation.rule_notes import BACKDOOR, rule_notes
 from scripts.federation.run import STATE_FILE, Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import run_on_chain
@@ -52,7 +60,17 @@ from scripts.federation.worker_processes import worker_count
 
 __all__ = ["offline_run", "train"]
 
-_WHERE = ("resume", "home", "runs", "url", "expected_chain", "keystore", "password_file", "as_json")
+_WHERE = (
+    "resume",
+    "home",
+    "runs",
+    "url",
+    "expected_chain",
+    "keystore",
+    "password_file",
+    "as_json",
+    "alert_webhook",
+)
 
 
 def train(
@@ -69,6 +87,18 @@ def train(
     root_share: option.RootShare = RunSettings.root_share,
     start: option.Start = RunSettings.start,
     projection: option.Projection = RunSettings.projection,
+    rule: option.Rule = None,
+    rule_share: option.RuleShare = None,
+    attack: option.Attack = None,
+    attackers: option.Attackers = None,
+    malicious_hospital: option.MaliciousHospital = RunSettings.malicious_hospital,
+    unclipped: option.Unclipped = False,
+    quarantine: option.Quarantine = True,
+    quarantine_alpha: option.QuarantineAlpha = None,
+    quarantine_margin: option.QuarantineMargin = None,
+    alert_webhook: option.AlertWebhook = None,
+    flippers: option.Flippers = RunSettings.flippers,
+    free_riders: option.FreeRiders = RunSettings.free_riders,
     hospitals: option.Hospitals = RunSettings.hospitals,
     devices: option.Devices = RunSettings.devices,
     rounds: option.Rounds = RunSettings.rounds,
@@ -98,6 +128,8 @@ def train(
     link_classes: option.LinkClasses = None,
     residual: option.Residual = None,
     bits: option.Bits = None,
+    transcripts: option.Transcripts = None,
+    store: Store = None,
     no_chain: option.NoChain = False,
     resume: option.Resume = None,
     home: Home = HOME,
@@ -110,6 +142,7 @@ def train(
 ) -> None:
     """Train a model over simulated hospitals and devices; every round ends in a bundle that can be audited."""
     screen = console(quiet=as_json)
+    webhook = None if alert_webhook is None else Webhook(alert_webhook)
     if resume is not None:
         _refuse_settings(context)
         folder, state = find_run(runs, resume)
@@ -121,6 +154,7 @@ def train(
             consortium = Consortium(contracts, keyring, GasLedger())
             resumed = resume_on_chain(folder, consortium, clock_for(contracts.w3))
         _tell(resumed, screen)
+        resumed.run.alerts = replace(resumed.run.alerts, webhook=webhook)
         _train(resumed.run, screen)
         _show(resumed.run, folder, as_json, screen)
         return
@@ -163,6 +197,15 @@ def train(
         root_share=root_share,
         start=start,
         projection=projection,
+        rule=rule,
+        rule_share=rule_share,
+        attack=attack,
+        attackers=attackers,
+        malicious_hospital=malicious_hospital,
+        unclipped=unclipped,
+        flippers=flippers,
+        free_riders=free_riders,
+        quarantine=quarantine_of(wanted=quarantine, alpha=quarantine_alpha, margin=quarantine_margin),
         torch_device=device,
         threads=threads,
         workers=worker_count(
@@ -170,6 +213,8 @@ def train(
         ),
         dropout=dropout,
         seed=seed,
+        auditor="" if transcripts is None else read_public_key(transcripts),
+        store=store,
     )
     run_id = new_run_id()
     folder = runs / run_id
@@ -190,6 +235,7 @@ def train(
         keyring = open_keyring(contracts.w3, keystore, password_file, creates=frozenset({"device"}))
         consortium = Consortium(contracts, keyring, GasLedger())
         run = run_on_chain(settings, consortium, run_id=run_id, folder=folder, clock=clock_for(contracts.w3))
+    run.alerts = replace(run.alerts, webhook=webhook)
     _train(run, screen)
     _show(run, folder, as_json, screen)
 
@@ -225,12 +271,14 @@ def _tell(resumed: Resumed, screen: Console) -> None:
 
 
 def _train(run: Run, screen: Console) -> None:
-    for note in (*run.population.table.notes, *_data_notes(run), *_link_notes(run)):
+    for note in (*run.population.table.notes, *_data_notes(run), *_link_notes(run), *rule_notes(run)):
         screen.print(f"note: {note}")
     screen.print(privacy_note(run.spec, run.population.devices_per_person))
     of_records = run.record_epsilon(run.settings.rounds)
     if of_records is not None:
         screen.print(record_note(run.spec.training, of_records, run.settings.rounds))
+    if run.spec.auditor:
+        screen.print(transcript_note(run.spec, run.settings.hospitals * run.settings.devices))
     try:
         train_with_progress(run, screen)
     except (StopAsked, KeyboardInterrupt):
@@ -242,6 +290,8 @@ def _train(run: Run, screen: Console) -> None:
     run.state.results = {"accuracy": run.accuracy(run.cloud.model), "accuracy_centralised": centralised}
     if run.settings.start == "root" and run.summaries:
         run.state.results["accuracy_start"] = run.accuracy(run.summaries[0].record.model_before)
+    if run.settings.attack == BACKDOOR:
+        run.state.results["backdoor_success"] = run.population.backdoor_success(run.spec, run.cloud.model)
     run.state.save(run.folder)
 
 
@@ -276,6 +326,7 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         "run": run.state.run,
         "folder": str(folder),
         "data": run.population.table.name,
+        "rule": run.spec.rule.name,
         "rounds": len(run.summaries),
         "rounds_abandoned": len(run.state.abandoned),
         **run.state.results,
@@ -283,6 +334,7 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         "wire_bytes_up": sum(summary.wire.up for summary in run.summaries),
         "wire_bytes_down": sum(summary.wire.down for summary in run.summaries),
         "failed_cohorts": sum(summary.failed_cohorts for summary in run.summaries),
+        "quarantines": sum(len(quarantined(summary.record)) for summary in run.summaries),
         **privacy_figures(run),
         "simulation_only": ["accuracy_centralised"],
         "model_hash": model_digest(run.cloud.model).hex(),
@@ -295,6 +347,11 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         f"accuracy {started}{value['accuracy']:.1%} federated; {value['accuracy_centralised']:.1%} centralised, "
         f"{SIMULATION_ONLY}; {value['wire_bytes_up']:,} bytes from devices, {value['wire_bytes_down']:,} to them"
     )
+    if "backdoor_success" in value:
+        screen.print(
+            f"backdoor: {value['backdoor_success']:.1%} of the test rows of other classes are taken for "
+            f"{run.population.table.class_names[TARGET_CLASS]!r} once they carry the trigger"
+        )
     delta, population = None if run.spec.noise is None else run.spec.noise.delta, run.population
     screen.print(f"epsilon: {epsilon_text(population.privacy_loss(), delta)}")
     if population.devices_per_person > 1 and delta is not None:
@@ -323,6 +380,9 @@ def _notes(run: Run) -> Iterator[str]:
     failed = sum(summary.failed_cohorts for summary in run.summaries)
     if failed:
         yield f"{failed} cohorts failed closed: fewer devices than the threshold stayed to the end"
+    suspected = sum(len(quarantined(summary.record)) for summary in run.summaries)
+    if suspected:
+        yield f"{suspected} times a device was put in quarantine: {run.folder / ALERTS_FILE} says which, and why"
     if run.spec.profile.scores_hospitals and run.settings.hospitals < MIN_VIEWS + 1:
         yield f"with {run.settings.hospitals} hospitals nothing is scored: a cohort needs {MIN_VIEWS} other validators"
 

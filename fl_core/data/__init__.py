@@ -11,7 +11,7 @@ from fl_core.data.partitioning import (
     partition_within_groups,
 )
 from fl_core.data.projection import Projection, discriminant_projection
-from fl_core.data.root_set import set_aside_root
+from fl_core.data.root_set import root_digest, set_aside_root
 from fl_core.data.schema import CategoricalColumn, NumericColumn, Schema, Statistics, derive_schema
 from fl_core.data.sources import known_data, load
 from fl_core.data.splitting import Split, split
@@ -39,6 +39,7 @@ __all__ = [
     "partition_by_group",
     "partition_dirichlet",
     "partition_within_groups",
+    "root_digest",
     "set_aside_root",
     "split",
 ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fl_core.canonical import canonical_json, sha256
 from fl_core.data.splitting import Split
 from fl_core.data.tables import IntArray, Table
 from fl_core.errors import DataError
@@ -50,6 +51,25 @@ def set_aside_root(
             f"{table.name}: a root set of {rows} rows takes all of a hospital's; take a smaller one"
         )
     return chosen, replace(parts, validation=left)
+
+
+def root_digest(table: Table, rows: IntArray) -> str:
+    """SHA-256 (hex) over the columns and labels of some rows, before any scaling: which root set was agreed on.
+
+    Args:
+        table: the data.
+        rows: int64 (n,), indices of the root rows.
+    """
+    head = canonical_json(
+        {
+            "numeric": table.numeric_names,
+            "categorical": table.categorical_names,
+            "classes": table.class_names,
+            "categories": table.categorical[rows].tolist(),
+        }
+    )
+    numbers = table.numeric[rows].astype("<f8").tobytes() + table.labels[rows].astype("<i8").tobytes()
+    return sha256(sha256(head) + numbers).hex()
 
 
 def _rank_share(codes: IntArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

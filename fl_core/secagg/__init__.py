@@ -12,7 +12,7 @@ from fl_core.secagg.journal import Journal, MemoryJournal, OpeningClaim
 from fl_core.secagg.neighbours import NeighbourGraph
 from fl_core.secagg.plan import CohortPlan, minimum_threshold
 from fl_core.secagg.result import SecAggResult
-from fl_core.secagg.sealed import seal
+from fl_core.secagg.sealed import open_sealed, seal
 from fl_core.secagg.server import SecAggServer, ServerStage
 from fl_core.secagg.source import VectorBlocks
 from fl_core.secagg.spool import FileSpool, MemorySpool, Spool
@@ -46,6 +46,7 @@ __all__ = [
     "derive_graph",
     "masked_input_message",
     "minimum_threshold",
+    "open_sealed",
     "seal",
     "verify_advertisements",
 ]

@@ -34,6 +34,7 @@ from fl_core.secagg.transcript import (
     attempt_hash,
     deposited_hash,
     graph_attempt_hash,
+    input_hash,
     masked_input_message,
     nonce_leaf,
     survivors_hash,
@@ -112,6 +113,7 @@ class SecAggClient:
         self._survivors: tuple[int, ...] = ()
         self._pairs: dict[int, PairSecrets] = {}
         self._masks: dict[int, MaskKey] = {}
+        self._checks: tuple[bytes, tuple[bytes, ...]] = (b"", ())  # of the masks that the input is under
         self._shares: dict[int, bytes] = {}  # by dealer: our share of its a and b
         self._expected: dict[
             int, bytes
@@ -232,7 +234,7 @@ class SecAggClient:
         self._shares = {own: shares[own]}
         self_mask = MaskKey.from_seed(encode_element(self_seed))
         checks = tuple(mask.check for mask in self._masks.values())
-        self._masks[own] = self_mask
+        self._checks, self._masks[own] = (self_mask.check, checks), self_mask
         seeds = b"".join(pair.seed for pair in self._pairs.values())
         return wire.Deposit(
             self_check=self_mask.check,
@@ -297,7 +299,7 @@ class SecAggClient:
         signature = b""
         confirmations: tuple[bytes, ...] = ()
         if plan.signed:
-            masked = self._masked_hash.digest()
+            masked = input_hash(self._masked_hash.digest(), *self._checks)
             statement = masked_input_message(self._domain, plan, self._deposited_hash, masked)
             signature = self._signer.sign(statement)
         if plan.confirmed:
@@ -385,6 +387,7 @@ class SecAggClient:
     def _erase(self) -> None:
         self._source = self._stream = None
         self._pairs, self._masks, self._shares, self._expected = {}, {}, {}, {}
+        self._checks = (b"", ())
 
 
 _ANSWERS: dict[ClientStage, tuple[Callable[[SecAggClient, bytes], bytes], ClientStage]] = {

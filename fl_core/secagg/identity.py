@@ -142,6 +142,11 @@ class EpochIdentity:
         return self._advertisement
 
     @property
+    def channel_private(self) -> bytes:
+        """The private half of the channel key, 32 bytes: what is sealed to the device opens with it."""
+        return self._channel_private.private_bytes_raw()
+
+    @property
     def domain(self) -> Domain:
         """EIP-712 domain under which the keys were advertised."""
         return self._domain

@@ -44,6 +44,11 @@ class MaskKey:
         """Take apart a uniform 32-byte seed."""
         return cls(seed[:_KEY_BYTES], seed[_KEY_BYTES:], seed_check(seed))
 
+    @property
+    def seed(self) -> bytes:
+        """What it was made from, 32 bytes."""
+        return self.key + self.counter
+
 
 def seed_check(seed: bytes) -> bytes:
     """The check value of a seed, 16 bytes."""

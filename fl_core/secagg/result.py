@@ -17,8 +17,9 @@ class SecAggResult:
         sum: uint64 (dim,), the survivors' vectors added modulo 2^bits.
         survivors: their addresses, sorted.
         signatures: each survivor's signature over its `masked_input_message`; none where the plan is unsigned.
-        masked_hashes: SHA-256 of each survivor's packed masked input, where it is signed.
+        masked_hashes: `input_hash` of each survivor's masked input, where it is signed.
         deposited_hash: 32 bytes; with the plan and a masked hash it gives the message that was signed.
+        transcript: the encoded `SumTranscript`, where the server was asked to keep one.
     """
 
     sum: NDArray[np.uint64]
@@ -26,3 +27,4 @@ class SecAggResult:
     signatures: Mapping[bytes, bytes]
     masked_hashes: Mapping[bytes, bytes]
     deposited_hash: bytes
+    transcript: bytes | None = None

@@ -6,7 +6,7 @@ long enough. A message that is refused changes nothing; its sender counts as dro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -21,14 +21,16 @@ from fl_core.secagg.plan import CohortPlan
 from fl_core.secagg.result import SecAggResult
 from fl_core.secagg.shamir import check_elements
 from fl_core.secagg.spool import MemorySpool, Spool
+from fl_core.secagg.sum_transcript import MaskedEvidence, SumTranscript
 from fl_core.secagg.transcript import (
     attempt_hash,
     deposited_hash,
     graph_attempt_hash,
+    input_hash,
     masked_input_message,
     nonce_leaf,
 )
-from fl_core.secagg.unmasking import Opened, contradictions, remaining_masks
+from fl_core.secagg.unmasking import Mask, Opened, contradictions, remaining_masks
 from fl_core.signing import Domain, Verifier
 
 
@@ -55,6 +57,7 @@ class SecAggServer:
         domain: Domain,
         *,
         spool: Spool | None = None,
+        keeps_transcript: bool = False,
     ) -> None:
         """Start an attempt.
 
@@ -64,10 +67,14 @@ class SecAggServer:
             verifier: recovers the signers of masked inputs.
             domain: EIP-712 domain of the run.
             spool: where inputs of several blocks wait until they are complete; memory by default.
+            keeps_transcript: keep every masked input in memory, for a transcript in the result.
 
         Raises:
-            SecAggError: the roster is of another epoch or lacks a member.
+            SecAggError: the roster is of another epoch or lacks a member, or a transcript of a plan that signs nothing
+                or sends in blocks.
         """
+        if keeps_transcript and (not plan.signed or plan.blocks > 1):
+            raise SecAggError("a transcript takes signed masked inputs that are sent whole")
         if roster.epoch != plan.epoch:
             raise SecAggError(
                 f"round {plan.round} is of epoch {plan.epoch}, the roster of epoch {roster.epoch}"
@@ -86,6 +93,8 @@ class SecAggServer:
         self._masked: dict[int, _Masked] = {}
         self._sum = MaskedSum(plan, MemorySpool() if spool is None else spool)
         self._result: SecAggResult | None = None
+        self._keeps_transcript = keeps_transcript
+        self._nonces: dict[int, bytes] = {}
 
     @property
     def stage(self) -> ServerStage:
@@ -188,7 +197,7 @@ class SecAggServer:
         plan = self._plan
         self._advertised = tuple(sorted(self._inbox))
         self._require_holders(self._advertised, self._advertised)
-        nonces = {index: self._inbox[index].nonce for index in self._advertised}
+        nonces = self._nonces = {index: self._inbox[index].nonce for index in self._advertised}
         if plan.graph is None:
             self._attempt = attempt_hash(plan, self._roster_root, nonces)
             broadcast = wire.Nonces(self._advertised, tuple(nonces.values())).encode(plan)
@@ -230,11 +239,13 @@ class SecAggServer:
         masked = wire.MaskedInput.decode(message, plan, peers)
         whole = self._sum.hash_with(index, masked.packed)
         if plan.signed:
+            whole = input_hash(whole, self._deposits[index].self_check, self._deposits[index].checks)
             self._check_signature(sender, whole, masked.signature)
         elif masked.signature:
             raise SecAggError(f"masked input of {sender.hex()} is signed, which its plan does not ask for")
         self._sum.add(index, masked.packed)
-        return _Masked(whole, masked.signature, masked.confirmations)
+        kept = masked.packed if self._keeps_transcript else b""
+        return _Masked(whole, masked.signature, masked.confirmations, kept)
 
     def _check_signature(self, sender: bytes, masked: bytes, signature: bytes) -> None:
         statement = masked_input_message(self._domain, self._plan, self._deposited_hash, masked)
@@ -302,7 +313,8 @@ class SecAggServer:
     def _close_unmask(self) -> dict[bytes, bytes]:
         plan = self._plan
         opened = Opened(self._attempt, self._advertised, self._deposits, self._survivors, self._inbox)
-        unmasked = self._sum.unmasked(remaining_masks(plan, opened))
+        masks = remaining_masks(plan, opened)
+        unmasked = self._sum.unmasked(masks)
         survivors = {plan.members[index]: self._masked[index] for index in self._survivors}
         self._result = SecAggResult(
             sum=unmasked,
@@ -310,9 +322,18 @@ class SecAggServer:
             signatures={a: masked.signature for a, masked in survivors.items() if plan.signed},
             masked_hashes={a: masked.hash for a, masked in survivors.items() if plan.signed},
             deposited_hash=self._deposited_hash,
+            transcript=self._transcript(masks) if self._keeps_transcript else None,
         )
         self._erase()
         return {}
+
+    def _transcript(self, masks: Sequence[Mask]) -> bytes:
+        inputs = {
+            index: MaskedEvidence(item.packed, self._deposits[index].self_check, self._deposits[index].checks)
+            for index, item in self._masked.items()
+        }
+        seeds = tuple(mask.seed for mask, _ in masks)
+        return SumTranscript(self._nonces, self._deposited, inputs, seeds).encode(self._plan)
 
     def _by_receiver(
         self, fields: Mapping[int, tuple[bytes, ...]], listed: tuple[int, ...]
@@ -334,17 +355,21 @@ class SecAggServer:
         self._erase()
 
     def _erase(self) -> None:
-        self._deposits, self._inbox = {}, {}
+        self._deposits, self._inbox, self._masked = {}, {}, {}
         self._sum.erase()
 
 
 @dataclass(frozen=True)
 class _Masked:
-    """What is kept of a masked input that is in the sum: SHA-256 of it whole, signature, confirmations."""
+    """What is kept of a masked input that is in the sum: what its signature is over, that, confirmations.
+
+    The input itself is kept for a transcript only.
+    """
 
     hash: bytes
     signature: bytes
     confirmations: tuple[bytes, ...]
+    packed: bytes
 
 
 @dataclass(frozen=True)

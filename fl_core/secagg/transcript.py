@@ -48,6 +48,20 @@ def survivors_hash(plan: CohortPlan, deposited: bytes, survivors: Sequence[int])
     return digest(b"survivors", deposited, write_subset(survivors, range(plan.size)))
 
 
+def input_hash(masked: bytes, self_check: bytes, checks: Sequence[bytes]) -> bytes:
+    """Names a device's masked input and the masks on it, 32 bytes.
+
+    The check values are part of it, so that an edge that shows an auditor its sum has to take off these very masks, and
+    none that it made up afterwards.
+
+    Args:
+        masked: SHA-256 of the packed masked input, 32 bytes.
+        self_check: check value of its own mask's seed.
+        checks: check value of the seed with each neighbour that advertised, in the order of their indices.
+    """
+    return digest(b"masked input", masked, self_check, *checks)
+
+
 def masked_input_message(domain: Domain, plan: CohortPlan, deposited: bytes, masked: bytes) -> TypedMessage:
     """The EIP-712 message that a device signs once a round, for the audit.
 
@@ -55,7 +69,7 @@ def masked_input_message(domain: Domain, plan: CohortPlan, deposited: bytes, mas
         domain: EIP-712 domain of the run.
         plan: the attempt's plan.
         deposited: `deposited_hash` of the attempt.
-        masked: SHA-256 of the packed masked input, 32 bytes.
+        masked: `input_hash` of the masked input, 32 bytes.
     """
     return TypedMessage(
         domain,

@@ -1,6 +1,6 @@
 """The three tiers of Algorithm 1: device, hospital edge, cloud."""
 
-from fl_core.tiers.cloud import Cloud, federated_average, mean_update
+from fl_core.tiers.cloud import Cloud, federated_average, mean_update, next_model
 from fl_core.tiers.device import Device
 from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_cohort, subject_of
@@ -17,7 +17,8 @@ from fl_core.tiers.joint import (
 )
 from fl_core.tiers.messages import CohortCall, CohortReport
 from fl_core.tiers.records import Records
-from fl_core.tiers.release import CohortSum, Release, counts_of, length_of
+from fl_core.tiers.release import CohortSum, Release, counts_of, length_of, summed_up, with_global_noise
+from fl_core.tiers.sealed_transcript import OpenedTranscript, TranscriptPlace
 from fl_core.tiers.task import Task
 
 __all__ = [
@@ -35,10 +36,12 @@ __all__ = [
     "Edge",
     "HospitalKeys",
     "JointServer",
+    "OpenedTranscript",
     "PublicDraw",
     "Records",
     "Release",
     "Task",
+    "TranscriptPlace",
     "ValidationRows",
     "called_cohort",
     "counts_of",
@@ -49,6 +52,9 @@ __all__ = [
     "joint_release",
     "length_of",
     "mean_update",
+    "next_model",
     "seed_digest",
     "subject_of",
+    "summed_up",
+    "with_global_noise",
 ]

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from fl_core.checkpoint import Snapshot
 from fl_core.errors import SpecError
 from fl_core.models import initial_vector, model_digest
+from fl_core.robust import MEAN
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import RoundSpec
 from fl_core.tiers.release import Release, add_up
+from fl_core.tiers.robust_update import robust_update
 
 
 def mean_update(plan: RoundPlan, release: Release, beacon: bytes) -> NDArray[np.float64]:
@@ -44,6 +46,40 @@ def federated_average(plan: RoundPlan, releases: Sequence[Release], beacon: byte
     if sum(sum(release.rows) for release in releases) < 1:
         return plan.model.copy()
     return (plan.model + _weighted_mean(plan, releases, beacon)).astype(np.float32)
+
+
+def next_model(
+    plan: RoundPlan,
+    releases: Sequence[Release],
+    beacon: bytes,
+    root_update: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The model after a round: what the spec's rule makes of the released sums, added to the model before.
+
+    The plain mean is `federated_average`; for other rules see `robust_update`. Whoever holds the arguments gets the
+    same bits on any machine with IEEE arithmetic.
+
+    Args:
+        plan: the round's plan.
+        releases: all that was released in the round.
+        beacon: the round's beacon, 32 bytes.
+        root_update: what the root set taught, float32 (d,), exactly where the rule takes it.
+
+    Returns:
+        Parameters after the round, float32 (d,).
+
+    Raises:
+        SpecError: a root update where none is taken or none where one is; or of another length, not finite or zero.
+    """
+    rule = plan.spec.rule
+    if (root_update is not None) != rule.takes_root:
+        raise SpecError(
+            f"round {plan.number}: {rule.name} {'needs a' if rule.takes_root else 'takes no'} root update"
+        )
+    if rule == MEAN:
+        return federated_average(plan, releases, beacon)
+    update = robust_update(plan, releases, beacon, root_update)
+    return (plan.model + update).astype(np.float32)
 
 
 def _weighted_mean(plan: RoundPlan, releases: Sequence[Release], beacon: bytes) -> NDArray[np.float64]:
@@ -128,17 +164,24 @@ class Cloud:
             previous=self.previous if self.spec.follows_updates else None,
         )
 
-    def combine(self, plan: RoundPlan, releases: Sequence[Release], beacon: bytes) -> NDArray[np.float32]:
+    def combine(
+        self,
+        plan: RoundPlan,
+        releases: Sequence[Release],
+        beacon: bytes,
+        root_update: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Combine what was released in the round of `plan` into the next model, and move on to the next round.
 
         Raises:
-            SpecError: the plan is not that of the next round, or starts from another model.
+            SpecError: the plan is not that of the next round, or starts from another model; or the root update is not
+                what the rule takes, see `next_model`.
         """
         if plan.number != self.rounds_done + 1:
             raise SpecError(f"round {plan.number} is not the next one: {self.rounds_done + 1}")
         if plan.model_hash != model_digest(self.model):
             raise SpecError(f"round {plan.number} started from another model than the current one")
-        self.model = federated_average(plan, releases, beacon)
+        self.model = next_model(plan, releases, beacon, root_update)
         self.previous = plan.model
         self.rounds_done = plan.number
         return self.model

@@ -26,7 +26,7 @@ from fl_core.secagg import (
     verify_advertisements,
 )
 from fl_core.signing import Domain, Signer, Verifier
-from fl_core.simulation.behaviours import Behaviour, labels_as_used
+from fl_core.simulation.behaviours import Behaviour, rows_as_used
 from fl_core.spec import RoundSpec
 from fl_core.statistics import encode_statistics
 from fl_core.tiers.device_memory import DeviceMemory
@@ -301,12 +301,13 @@ class Device:
             raise SpecError(
                 f"round {plan.number}: the model tells {plan.spec.model.classes} classes apart, the data have {classes}"
             )
+        features, labels = rows_as_used(self.behaviour, self._features, self._labels, classes)
         return Task(
             plan=plan,
             cohort=cohort,
             codec=plan.codec(beacon, cohort.link_class),
-            features=self._features,
-            labels=labels_as_used(self.behaviour, self._labels, plan.spec.model.classes),
+            features=features,
+            labels=labels,
             seed=self._derived_seed(plan.number, 1),
             trains=self.behaviour.trains,
         )

@@ -60,6 +60,7 @@ MAX_ATTEMPTS = 7
 """What depends on the attempt could be ground for by an edge that may name any number."""
 
 _GRAPH_TAG = b"FedIoMT.NeighbourGraph.v1"
+_READY_TAG = b"FedIoMT.ReadySubject.v1"
 
 NO_SUBJECT = bytes(32)
 """The subject of a sum in which nothing is trained."""
@@ -135,6 +136,8 @@ def _checked(
 def called_cohort(call: CohortCall, terms: CohortTerms, subject: bytes) -> CalledCohort:
     """The called cohort, as edge, device and auditor derive it from the draw.
 
+    The ready list is part of the plan's subject: a device that signs its masked input has signed what its line says.
+
     Raises:
         SpecError: the draw has no such cohort, a device is twice on the ready list, or secure aggregation cannot work.
     """
@@ -167,7 +170,7 @@ def called_cohort(call: CohortCall, terms: CohortTerms, subject: bytes) -> Calle
         threshold=default_threshold(len(members), terms.k_min) if choice is None else choice.threshold,
         bits=terms.bits,
         dim=terms.lengths[drawn.link_class],
-        subject=subject,
+        subject=sha256(_READY_TAG + subject + ready_digest(call.round_number, call.hospital, call.ready)),
         graph=graph,
     )
     return CalledCohort(plan, drawn.link_class)

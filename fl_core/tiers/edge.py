@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_core.canonical import sha256
 from fl_core.checkpoint import Snapshot
 from fl_core.cohorts import CohortTerms, ReadyDevice, draw_cohorts
 from fl_core.errors import SpecError
-from fl_core.privacy import global_noise
 from fl_core.secagg import (
     Advertisement,
     EpochIdentity,
@@ -31,9 +31,10 @@ from fl_core.tiers.draw import PublicDraw, called_cohort
 from fl_core.tiers.hospital_keys import HospitalKeys, fresh_noise_seed
 from fl_core.tiers.joint import JointServer, joint_plan
 from fl_core.tiers.messages import CohortCall, CohortReport
-from fl_core.tiers.release import CohortSum, Release, counts_of, summed_up
+from fl_core.tiers.release import CohortSum, Release, counts_of, summed_up, with_global_noise
+from fl_core.tiers.sealed_transcript import OpenedTranscript, TranscriptPlace
 from fl_core.updates.ring import Ring
-from fl_core.valuation import cohort_utilities, model_score
+from fl_core.valuation import cohort_utilities, model_score, path_utilities
 
 
 @dataclass(frozen=True)
@@ -255,16 +256,23 @@ class Edge:
             for index, cohort in enumerate(cohorts)
         ]
 
-    def aggregator(self, call: CohortCall, terms: CohortTerms, subject: bytes) -> SecAggServer:
+    def aggregator(
+        self, call: CohortCall, terms: CohortTerms, subject: bytes, *, keeps_transcript: bool = False
+    ) -> SecAggServer:
         """The server side of a called cohort's secure aggregation."""
         return SecAggServer(
-            called_cohort(call, terms, subject).plan, self.roster, self._verifier, self._domain
+            called_cohort(call, terms, subject).plan,
+            self.roster,
+            self._verifier,
+            self._domain,
+            keeps_transcript=keeps_transcript,
         )
 
     def cohort_sum(self, called: Called, spec: RoundSpec, result: SecAggResult) -> CohortSum:
         """What the hospital knows of a cohort whose secure aggregation succeeded."""
         lines = {line.address: line for line in called.call.ready}
         survivors = tuple(sorted(result.survivors))
+        sealed = self._sealed(called.call, spec, result)
         report = CohortReport(
             hospital=self.hospital,
             cohort=called.call.cohort,
@@ -276,8 +284,17 @@ class Edge:
             signatures=dict(result.signatures),
             masked_hashes=dict(result.masked_hashes),
             deposited_hash=result.deposited_hash,
+            transcript_hash=sha256(sealed) if sealed else b"",
         )
-        return CohortSum(report, Ring(spec.bits, len(result.sum)).inverse(result.sum))
+        return CohortSum(report, Ring(spec.bits, len(result.sum)).inverse(result.sum), sealed)
+
+    def _sealed(self, call: CohortCall, spec: RoundSpec, result: SecAggResult) -> bytes:
+        """The transcript of a sum for the spec's auditor; empty where none is kept."""
+        if result.transcript is None:
+            return b""
+        place = TranscriptPlace(self.session, call.round_number, self.hospital, call.cohort)
+        seed = b"" if spec.noise is None else self.keys.noise_seed
+        return OpenedTranscript(result.transcript, seed).seal(bytes.fromhex(spec.auditor), place)
 
     def release(self, public: PublicDraw, spec: RoundSpec, sums: Sequence[CohortSum]) -> tuple[Release, ...]:
         """What leaves the hospital of its cohorts' sums: each, their sum, or nothing, as the profile says.
@@ -305,19 +322,14 @@ class Edge:
             raise SpecError(f"round {public.round_number}: the plan's spec is not the public one")
 
     def _noised(self, public: PublicDraw, spec: RoundSpec, release: Release) -> Release:
-        """The sum with the hospital's global noise: a function of its committed seed and the beacon."""
-        if spec.noise is None:
-            return release
-        noise = global_noise(
-            self.keys.noise_seed,
-            public.beacon,
+        """The sum with the hospital's global noise."""
+        return with_global_noise(
+            release,
+            spec,
+            seed=self.keys.noise_seed,
+            beacon=public.beacon,
             round_number=public.round_number,
-            hospital=self.hospital,
-            cohort=release.cohort,
-            variance=spec.noise.global_variance,
-            size=len(release.total),
         )
-        return replace(release, total=release.total + noise)
 
     def join_hospitals(self, public: PublicDraw, spec: RoundSpec, sums: Sequence[CohortSum]) -> SecAggClient:
         """Join the sum over hospitals (profile `private`) with the sum of this hospital's cohorts, and its noise.
@@ -350,6 +362,26 @@ class Edge:
             means,
             rows.features,
             rows.labels,
+            clip=spec.utility_clip,
+            step=spec.utility_step,
+        )
+
+    def path_gains(
+        self,
+        spec: RoundSpec,
+        start: NDArray[np.float32],
+        after: NDArray[np.float32],
+        means: Sequence[NDArray[np.float64]],
+    ) -> list[int]:
+        """What cohorts' mean updates contributed to the way from `start` to `after`, on the same rows."""
+        rows = self.validation
+        return path_utilities(
+            spec.model,
+            start,
+            means,
+            rows.features,
+            rows.labels,
+            after=after,
             clip=spec.utility_clip,
             step=spec.utility_step,
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fl_core.canonical import sha256
 from fl_core.errors import SpecError
 from fl_core.secagg import (
     Advertisement,
@@ -24,6 +25,7 @@ from fl_core.signing import Domain, Verifier
 from fl_core.spec import RoundSpec
 from fl_core.tiers.messages import CohortReport
 from fl_core.tiers.release import Release
+from fl_core.tiers.sealed_transcript import OpenedTranscript, TranscriptPlace
 
 JOINT_HOSPITAL = 0  # hospitals are numbered from 1: 0 names the sum of them all
 JOINT_BITS = 64
@@ -106,11 +108,20 @@ class JointServer:
             SpecError: too few hospitals.
         """
         plan = joint_plan(round_number, self._session, self.roster, spec, subject)
-        return SecAggServer(plan, self.roster, self._verifier, self._domain)
+        return SecAggServer(
+            plan, self.roster, self._verifier, self._domain, keeps_transcript=bool(spec.auditor)
+        )
+
+    def sealed(self, round_number: int, spec: RoundSpec, result: SecAggResult) -> bytes:
+        """The transcript of a finished sum over hospitals for the spec's auditor; empty where none is kept."""
+        if result.transcript is None:
+            return b""
+        place = TranscriptPlace(self._session, round_number, JOINT_HOSPITAL, 0)
+        return OpenedTranscript(result.transcript).seal(bytes.fromhex(spec.auditor), place)
 
 
 def joint_release(
-    members: Sequence[bytes], result: SecAggResult, counts: Mapping[bytes, Counts]
+    members: Sequence[bytes], result: SecAggResult, counts: Mapping[bytes, Counts], transcript: bytes = b""
 ) -> tuple[CohortReport, Release]:
     """What a finished sum over hospitals gives: who is in it, and the one sum that is released.
 
@@ -118,6 +129,7 @@ def joint_release(
         members: the hospitals' accounts.
         result: what the secure aggregation gave.
         counts: devices and rows by link class in each hospital's own sum, by its account.
+        transcript: sealed to the auditor; empty where none is kept.
     """
     devices, rows = joint_counts([counts[address] for address in result.survivors])
     report = CohortReport(
@@ -130,5 +142,6 @@ def joint_release(
         signatures=dict(result.signatures),
         masked_hashes=dict(result.masked_hashes),
         deposited_hash=result.deposited_hash,
+        transcript_hash=sha256(transcript) if transcript else b"",
     )
     return report, Release(JOINT_HOSPITAL, None, devices, rows, result.sum.view(np.int64))

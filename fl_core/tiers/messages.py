@@ -92,8 +92,10 @@ class CohortReport:
         rows: sum of the survivors' credited rows.
         failure: why the cohort failed closed, or None.
         signatures: each survivor's signature over its masked input, by address.
-        masked_hashes: SHA-256 of each survivor's masked input, by address: random to whoever does not know the masks.
+        masked_hashes: `input_hash` of each survivor's masked input, by address: random to whoever does not know the
+            masks.
         deposited_hash: 32 bytes; with the cohort's plan and a masked hash it gives the message that was signed.
+        transcript_hash: SHA-256 of the sealed transcript of the sum; empty where none is kept.
     """
 
     hospital: int
@@ -106,6 +108,7 @@ class CohortReport:
     signatures: Mapping[bytes, bytes] = field(default_factory=dict)
     masked_hashes: Mapping[bytes, bytes] = field(default_factory=dict)
     deposited_hash: bytes = b""
+    transcript_hash: bytes = b""
 
     @property
     def summed(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.errors import SpecError
+from fl_core.errors import FlError, SpecError
+from fl_core.privacy import global_noise
 from fl_core.spec import RoundSpec
 from fl_core.tiers.messages import CohortReport
 
@@ -43,6 +44,10 @@ class Release:
         return what if self.cohort is None else f"{what}, cohort {self.cohort}"
 
 
+class OutOfReachError(FlError):
+    """A cohort's sum is larger than its devices' clipped updates can make it."""
+
+
 @dataclass(frozen=True, eq=False)
 class CohortSum:
     """A cohort's sum before it is released; it does not leave its hospital.
@@ -50,10 +55,24 @@ class CohortSum:
     Attributes:
         report: who took part.
         total: sum of the encoded weighted updates, signed int64 (k,).
+        transcript: of the secure sum, sealed to the auditor; empty where none is kept.
     """
 
     report: CohortReport
     total: NDArray[np.int64]
+    transcript: bytes = b""
+
+    def require_reach(self, spec: RoundSpec) -> None:
+        """Refuse a sum that clipped updates cannot give, as whoever checks the round would.
+
+        A device that puts more into its masked input spoils its own cohort then, and not the round.
+
+        Raises:
+            OutOfReachError: an entry is too large.
+        """
+        reach = spec.reach(len(self.report.survivors))
+        if max(int(self.total.max()), -int(self.total.min())) > reach:
+            raise OutOfReachError("its sum is beyond what clipped updates can give")
 
 
 def counts_of(spec: RoundSpec, reports: Sequence[CohortReport]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -68,6 +87,35 @@ def counts_of(spec: RoundSpec, reports: Sequence[CohortReport]) -> tuple[tuple[i
 def length_of(spec: RoundSpec, devices: Sequence[int]) -> int:
     """Entries of a sum over so many devices of each link class: those of the fastest that is there."""
     return next((length for length, count in zip(spec.terms.lengths, devices, strict=True) if count), 0)
+
+
+def with_global_noise(
+    release: Release, spec: RoundSpec, *, seed: bytes, beacon: bytes, round_number: int
+) -> Release:
+    """The sum with a hospital's global noise: a function of its committed seed and the beacon, as an auditor does it.
+
+    Args:
+        release: the sum without it.
+        spec: of the round; where it has no noise, nothing is added.
+        seed: the hospital's seed of the epoch, 32 bytes.
+        beacon: of the round, 32 bytes.
+        round_number: the round.
+
+    Raises:
+        SpecError: a seed or beacon of another length.
+    """
+    if spec.noise is None:
+        return release
+    noise = global_noise(
+        seed,
+        beacon,
+        round_number=round_number,
+        hospital=release.hospital,
+        cohort=release.cohort,
+        variance=spec.noise.global_variance,
+        size=len(release.total),
+    )
+    return replace(release, total=release.total + noise)
 
 
 def add_up(totals: Sequence[NDArray[np.int64]], largest: int) -> NDArray[Any]:

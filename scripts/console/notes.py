@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from fl_core.privacy import NoiseSpec, PrivacyLoss, RoundExposure, composed_person_loss
+from fl_core.secagg.masking import CHECK_BYTES
+from fl_core.secagg.packing import packed_bytes
 from fl_core.spec import Profile, RoundSpec
 from fl_core.training import LocalTraining
 
@@ -47,6 +49,22 @@ def privacy_note(spec: RoundSpec, devices_per_person: int) -> str:
         f"{spec.noise.delta:.2g}) of a device's whole data set over {spec.noise.rounds} rounds."
         + _person_note(spec.exposure, spec.noise, devices_per_person)
         + f" {ACCOUNTS_END}"
+    )
+
+
+def transcript_note(spec: RoundSpec, devices: int) -> str:
+    """What keeping transcripts costs and tells, for so many devices."""
+    inputs = packed_bytes(spec.terms.lengths[0], spec.bits)
+    checks = CHECK_BYTES * (spec.largest_cohort + 1)
+    size = devices * (inputs + checks) / 1e3
+    noise = (
+        ", and the seeds of the hospitals' noise of the epoch: towards that auditor the claim is that at the edge"
+        if spec.noise is not None
+        else ""
+    )
+    return (
+        f"Transcripts: up to {size:,.0f} kB a round is kept until `fediomt audit --delete-transcripts`. Whoever holds "
+        f"the auditor's key learns every cohort's sum{noise}; no single update."
     )
 
 

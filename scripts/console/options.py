@@ -13,6 +13,7 @@ from scripts.federation.worker_processes import LARGE
 
 DATA, ROOT, FEDERATION, TRAINING = "Data", "Root set: a few public rows", "Federation", "Model and training"
 PRIVACY, BYTES = "Privacy", "Bytes sent"
+DEFENCE, ATTACKERS = "Defence against poisoning", "Simulated attackers"
 """Headings under which a command's help lists its options."""
 
 Home = Annotated[
@@ -51,6 +52,15 @@ Workers = Annotated[
         help="Processes that the hospitals are spread over; the model is the same.",
         show_default=f"1; from {LARGE} devices on one a core",
         rich_help_panel=TRAINING,
+    ),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Where bundles are kept: a folder, or what fsspec knows, such as s3://bucket/path.",
+        show_default="the run's folder",
     ),
 ]
 Keystore = Annotated[

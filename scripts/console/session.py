@@ -11,9 +11,10 @@ from chain.contracts import Contracts, open_contracts
 from chain.daemon import daemon_status
 from chain.deployments import Deployment, check_present, load_deployment
 from chain.keystore import read_password
+from fl_core.stores import RunStore, open_store, stored_runs
 from scripts.console.errors import CommandError
 from scripts.federation.keyring import DevelopmentKeyring, Keyring, KeystoreKeyring
-from scripts.federation.run import STATE_FILE, RunState
+from scripts.federation.run_state import STATE_FILE, RunState
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 PASSWORD_VARIABLE = "FEDIOMT_PASSWORD"  # noqa: S105 - the name of a variable
@@ -100,6 +101,25 @@ def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:
     if not folders:
         raise CommandError(f"no runs under {runs}: start one with `fediomt train` or `fediomt demo`")
     return folders[-1], RunState.read(folders[-1])
+
+
+def find_run_and_store(runs: Path, run: str | None, url: str | None) -> tuple[RunStore, RunState]:
+    """A run's store and state: from the folder of runs, or all from the store that a URL names.
+
+    Raises:
+        CommandError: there is no such run.
+        BundleError: its state is malformed, or the store cannot be opened.
+    """
+    if url is None:
+        folder, state = find_run(runs, run)
+        return state.store(folder), state
+    found = {name: open_store(url, name, runs / name) for name in stored_runs(url) if run in (None, name)}
+    states = {name: data for name, store in found.items() if (data := store.document(STATE_FILE)) is not None}
+    if not states:
+        which = "runs" if run is None else f"run {run}"
+        raise CommandError(f"no {which} under {url}: keep one there with `fediomt train --store {url}`")
+    latest = max(states)
+    return found[latest], RunState.parse(states[latest], f"{url}/{latest}/{STATE_FILE}")
 
 
 def all_runs(runs: Path) -> list[tuple[Path, RunState]]:

@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+from fl_core.robust import DEFAULT_SHARE, RULES, SHARED
+from fl_core.simulation import ATTACKS
 from fl_core.updates import CompressionSpec
-from scripts.console.options import BYTES, DATA, FEDERATION, PRIVACY, ROOT, TRAINING
+from incentives.suspicion import SuspicionSettings
+from scripts.console.options import ATTACKERS, BYTES, DATA, DEFENCE, FEDERATION, PRIVACY, ROOT, TRAINING
+from scripts.federation.rule_settings import SPREAD_SHARE
 from scripts.federation.settings import DEFAULT_RECORD_CLIP, PUBLIC_TOP
 
 Data = Annotated[
@@ -83,6 +87,59 @@ Projection = Annotated[
         rich_help_panel=ROOT,
     ),
 ]
+Rule = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help=f"What combines the released sums into the next model: {', '.join(RULES)}.",
+        show_default="fltrust with a --root-share, else mean",
+        rich_help_panel=DEFENCE,
+    ),
+]
+RuleShare = Annotated[
+    float | None,
+    typer.Option(
+        help=f"Of the released sums, how many may be corrupted ({' and '.join(SHARED)}).",
+        show_default=str(DEFAULT_SHARE),
+        rich_help_panel=DEFENCE,
+    ),
+]
+Attack = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ATTACK",
+        help=f"Let some simulated devices attack: {', '.join(ATTACKS)}.",
+        show_default="all are honest",
+        rich_help_panel=ATTACKERS,
+    ),
+]
+Attackers = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the devices that attack, spread over the hospitals or at --malicious-hospital.",
+        show_default=f"{SPREAD_SHARE}, all of a malicious hospital's",
+        rich_help_panel=ATTACKERS,
+    ),
+]
+MaliciousHospital = Annotated[
+    int,
+    typer.Option(
+        metavar="ID", help="The hospital that all attackers are at; 0 for none.", rich_help_panel=ATTACKERS
+    ),
+]
+Unclipped = Annotated[
+    bool,
+    typer.Option(
+        "--unclipped",
+        help="Attackers' software does not clip: they mask whatever is not refused. Otherwise the clip holds.",
+        rich_help_panel=ATTACKERS,
+    ),
+]
+Flippers = Annotated[
+    int, typer.Option(help="Devices that train on flipped labels.", rich_help_panel=ATTACKERS)
+]
+FreeRiders = Annotated[int, typer.Option(help="Devices that send zeros.", rich_help_panel=ATTACKERS)]
 Hospitals = Annotated[int, typer.Option(help="Hospitals.", rich_help_panel=FEDERATION)]
 Devices = Annotated[int, typer.Option(help="Devices a hospital.", rich_help_panel=FEDERATION)]
 Rounds = Annotated[int, typer.Option(help="Rounds.", rich_help_panel=FEDERATION)]
@@ -205,6 +262,47 @@ Bits = Annotated[
         help="Bits of a number sent.",
         show_default="what is needed, without noise 32",
         rich_help_panel=BYTES,
+    ),
+]
+Transcripts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep a transcript of every secure sum, sealed to the auditor whose public key FILE is "
+        "(`fediomt audit --new-key` makes one). Costs about as much disk as the devices send.",
+        rich_help_panel=PRIVACY,
+    ),
+]
+Quarantine = Annotated[
+    bool,
+    typer.Option(
+        "--quarantine/--no-quarantine",
+        help="Keep devices out for a while that are suspected of harm (profile accountable).",
+        rich_help_panel=DEFENCE,
+    ),
+]
+QuarantineAlpha = Annotated[
+    float | None,
+    typer.Option(
+        help="Probability that any honest device is ever suspected, at most.",
+        show_default=str(SuspicionSettings().alpha),
+        rich_help_panel=DEFENCE,
+    ),
+]
+QuarantineMargin = Annotated[
+    float | None,
+    typer.Option(
+        help="How far behind the typical device counts as honest still, in deviations of single devices.",
+        show_default=str(SuspicionSettings().margin),
+        rich_help_panel=DEFENCE,
+    ),
+]
+AlertWebhook = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Post each decision about a device as JSON to URL, beside the log in the run's folder.",
+        rich_help_panel=DEFENCE,
     ),
 ]
 NoChain = Annotated[bool, typer.Option("--no-chain", help="Work without a node; the record is the bundles.")]

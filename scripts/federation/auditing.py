@@ -1,176 +1,211 @@
-"""The audit of a run: every round recomputed from its bundle and held against the ledger, then claims and supply."""
+"""The audit of a run: every round recomputed from its bundle and held against the ledger, then claims and supply.
+
+A line a check: what it recomputed, and ok, DIFFERS with what differs, or skipped with the reason.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from chain.checks import check_record, read_record
 from chain.contracts import Contracts
 from chain.history import RoundHistory, read_rounds
-from fl_core.bundle import MANIFEST, bundle_digest, read_bundle
+from fl_core.bundle import bundle_digest
 from fl_core.errors import BundleError
-from incentives import Finding, IncentivesError, PaidClaim, check_close, check_payouts
+from fl_core.stores import RunStore
+from incentives import Finding, HospitalEntry, IncentivesError, PaidClaim, check_close, check_payouts
+from scripts.federation.checks.line import CheckLine, Verdict
+from scripts.federation.checks.transcribed import Transcripts
 from scripts.federation.contributions import entry_of
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import LedgerReplay, facts_of
-from scripts.federation.record import RoundRecord, round_folder
+from scripts.federation.record import RoundRecord
 from scripts.federation.run import RunState
 from scripts.federation.schema_file import SCHEMA_FILE, schema_file_digest
 from scripts.federation.verify import RoundChecker, check_bundle_digest
 
-BUNDLE_CHECKS = "draw, signatures, sums, model, utilities, scores, leaves"
-SUPPLY_CHECKS = "allocations within budgets, claims within allocations, supply = claims - burns"
+_BUNDLE = "files as written, in their one form"
+_ALLOCATIONS = "closing replayed: medians, shares, bonus, budget and allocations are those recorded"
+_CLAIMS = "what was paid is what leaves and treasury are due"
+_NO_CHAIN = "the run has no chain"
+_UNPAID = "the round closed without quorum: nothing is paid on it"
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One line of an audit: what was recomputed, and the differences found.
+    """One line of an audit.
 
     Attributes:
         round_number: the round, or None for the whole.
-        checks: what was recomputed.
-        findings: the differences; empty means none.
-        whole: what a line about no round is about.
+        line: the check and what it came to.
     """
 
     round_number: int | None
-    checks: str
-    findings: tuple[Finding, ...]
-    whole: str = "supply"
+    line: CheckLine
 
     @property
     def subject(self) -> str:
         """What the line is about, to read."""
-        return self.whole if self.round_number is None else f"round {self.round_number}"
+        return "ledger" if self.round_number is None else f"round {self.round_number}"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The differences, in order; empty means none."""
+        return self.line.findings
 
     @property
     def ok(self) -> bool:
         """Whether nothing differs."""
-        return not self.findings
+        return self.line.verdict is not Verdict.DIFFERS
+
+
+def rounds_of(lines: Iterable[AuditLine]) -> list[int]:
+    """The rounds that the lines are about, in order."""
+    return list(dict.fromkeys(line.round_number for line in lines if line.round_number is not None))
 
 
 def audit_run(
-    folder: Path,
+    store: RunStore,
     state: RunState,
     contracts: Contracts | None,
     *,
     rounds: Sequence[int] | None = None,
     elsewhere: Collection[int] = (),
+    transcripts: Transcripts | None = None,
     progress: Callable[[AuditLine], None] = lambda _: None,
 ) -> list[AuditLine]:
     """Audit a run.
 
     Args:
-        folder: the run's folder.
+        store: where its bundles are.
         state: the run's state. What it lists is not believed: the ledger's rounds are what is audited, or without a
             chain every bundle that is listed or there.
         contracts: its deployment, or None for a run without a chain.
         rounds: rounds to report on; all without it. Earlier ones are recomputed either way, since qualities build on
             them.
         elsewhere: rounds of the ledger whose bundles are known to be in other runs.
+        transcripts: of the secure sums, with the auditor's key; None leaves those sums unchecked.
         progress: called with each line.
 
     Returns:
-        One line a round, one for the chain's totals, and one for the schema where the run has a projection.
+        A line a check of every round, then one for the chain's totals, and one for the schema where the run has a
+        projection.
     """
     lines = []
-    bundled = sorted({*state.rounds, *_bundles_of(folder)})
+    bundled = sorted({*state.rounds, *store.bundles()})
+    checker = RoundChecker(transcripts)
     found = (
-        _offline_lines(folder, bundled)
+        _offline_lines(store, bundled, checker)
         if contracts is None
-        else _chain_lines(folder, bundled, contracts, frozenset(elsewhere))
+        else _chain_lines(store, bundled, contracts, frozenset(elsewhere), checker)
     )
-    schema = _schema_lines(folder, bundled) if state.settings.projection else ()
+    schema = _schema_lines(store, bundled) if state.settings.projection else ()
     for line in itertools.chain(found, schema):
+        if rounds is not None and (line.round_number is None or line.round_number > max(rounds)):
+            break
         if rounds is None or line.round_number in rounds:
             lines.append(line)
             progress(line)
-        if rounds is not None and line.round_number is not None and line.round_number >= max(rounds):
-            break
     return lines
 
 
-def _offline_lines(folder: Path, bundled: Sequence[int]) -> Iterator[AuditLine]:
-    checker = RoundChecker()
+def _offline_lines(store: RunStore, bundled: Sequence[int], checker: RoundChecker) -> Iterator[AuditLine]:
     for number in bundled:
-        record, _, findings = _read(folder, number)
-        if record is not None:
-            findings += checker.check(record)
-        yield AuditLine(number, BUNDLE_CHECKS, tuple(findings))
+        record, _, findings = _read(store, number)
+        yield AuditLine(number, CheckLine("bundle", _BUNDLE, tuple(findings)))
+        yield from _recomputed(number, record, checker, None)
+        for check, what in (("allocations", _ALLOCATIONS), ("claims", _CLAIMS)):
+            yield AuditLine(number, CheckLine(check, what, skipped=_NO_CHAIN))
 
 
 def _chain_lines(
-    folder: Path, bundled: Sequence[int], contracts: Contracts, elsewhere: frozenset[int]
+    store: RunStore,
+    bundled: Sequence[int],
+    contracts: Contracts,
+    elsewhere: frozenset[int],
+    checker: RoundChecker,
 ) -> Iterator[AuditLine]:
-    checker, replay = RoundChecker(), LedgerReplay.begin(contracts)
+    replay = LedgerReplay.begin(contracts)
     histories = read_rounds(contracts)
     for history in histories:
         number = history.record.round
         facts = facts_of(contracts, history)
         if facts.close is None:
-            yield AuditLine(number, "not closed yet: nothing is paid on it", ())
+            skipped = "not closed yet: nothing is paid on it"
+            yield AuditLine(number, CheckLine("bundle", _BUNDLE, skipped=skipped))
             continue
-        closing = check_close(f"round {number}", replay.close(history), facts.close)
+        closing = tuple(check_close(f"round {number}", replay.close(history), facts.close))
+        allocations = AuditLine(number, CheckLine("allocations", _ALLOCATIONS, closing))
         if number in bundled:
-            yield _bundled_line(folder, history, facts, checker, closing)
-        elif facts.close.paid and number not in elsewhere:
-            missing = Finding("bundle", f"round {number}", "its bundle, since it is paid", "none in this run")
-            yield AuditLine(number, "allocations only", (missing, *closing))
+            yield from _bundled_lines(store, history, facts, checker, allocations)
+            continue
+        missing: tuple[Finding, ...] = ()
+        left_out: str | None = None
+        if facts.close.paid and number not in elsewhere:
+            missing = (
+                Finding("bundle", f"round {number}", "its bundle, since it is paid", "none in this run"),
+            )
         else:
-            where = "its bundle is in another run" if number in elsewhere else "closed without quorum, unpaid"
-            yield AuditLine(number, f"allocations only: {where}", tuple(closing))
+            left_out = "its bundle is in another run" if number in elsewhere else _UNPAID
+        yield AuditLine(number, CheckLine("bundle", _BUNDLE, missing, left_out))
+        yield allocations
     for number in sorted(set(bundled) - {history.record.round for history in histories}):
         unknown = Finding("bundle", f"round {number}", "a round that the ledger knows", "none of that number")
-        yield AuditLine(number, "nothing", (unknown,))
+        yield AuditLine(number, CheckLine("bundle", _BUNDLE, (unknown,)))
     sums = (Finding(f.check, f.subject, f.expected, f.found) for f in check_record(read_record(contracts)))
-    yield AuditLine(None, SUPPLY_CHECKS, tuple(sums))
+    what = "allocations within budgets, claims within allocations, supply = claims - burns"
+    yield AuditLine(None, CheckLine("supply", what, tuple(sums)))
 
 
-def _schema_lines(folder: Path, bundled: Sequence[int]) -> Iterator[AuditLine]:
-    """The schema beside the bundles, with the projection that the models are of: whether it is what the specs name."""
-    records = (_read(folder, number)[0] for number in bundled)
-    record = next((record for record in records if record is not None), None)
-    if record is not None:
-        expected, found = record.spec.schema_digest, schema_file_digest(folder)
-        differs = Finding("schema", SCHEMA_FILE, expected, found or "no such file")
-        findings = () if found == expected else (differs,)
-        yield AuditLine(None, f"{SCHEMA_FILE} with the projection", findings, "schema")
-
-
-def _bundled_line(
-    folder: Path, history: RoundHistory, facts: LedgerFacts, checker: RoundChecker, closing: list[Finding]
-) -> AuditLine:
+def _bundled_lines(
+    store: RunStore, history: RoundHistory, facts: LedgerFacts, checker: RoundChecker, allocations: AuditLine
+) -> Iterator[AuditLine]:
     """One round, from its bundle. An unpaid one may have stopped anywhere, so only its bundle is recomputed."""
     number, paid = facts.number, facts.close is not None and facts.close.paid
-    record, digest, findings = _read(folder, number)
+    record, digest, findings = _read(store, number)
     if record is not None and paid:
         findings += check_bundle_digest(record, digest, facts)
-        findings += checker.check(record, facts)
-        findings += _payouts(history, record)
-    elif record is not None:
-        findings += checker.check(record)
-    checks = (
-        f"{BUNDLE_CHECKS}, entries, allocations, claims" if paid else f"{BUNDLE_CHECKS} (unpaid: no quorum)"
-    )
-    return AuditLine(number, checks, (*findings, *closing))
+    what = f"{_BUNDLE}, of the digest that the hospitals attested" if paid else _BUNDLE
+    yield AuditLine(number, CheckLine("bundle", what, tuple(findings)))
+    yield from _recomputed(number, record, checker, facts if paid else None)
+    yield allocations
+    unpaid = None if paid else _UNPAID
+    if record is None:
+        yield AuditLine(number, CheckLine("claims", _CLAIMS, skipped=unpaid or "the bundle cannot be read"))
+    else:
+        payouts = () if unpaid else tuple(_payouts(history, record, checker.built))
+        yield AuditLine(number, CheckLine("claims", _CLAIMS, payouts, unpaid))
 
 
-def _bundles_of(folder: Path) -> list[int]:
-    rounds = round_folder(folder, 0).parent
-    return [int(path.name) for path in rounds.iterdir() if path.name.isdecimal()] if rounds.is_dir() else []
+def _recomputed(
+    number: int, record: RoundRecord | None, checker: RoundChecker, facts: LedgerFacts | None
+) -> Iterator[AuditLine]:
+    if record is not None:
+        for line in checker.lines(record, facts):
+            yield AuditLine(number, line)
 
 
-def _read(folder: Path, number: int) -> tuple[RoundRecord | None, bytes, list[Finding]]:
+def _schema_lines(store: RunStore, bundled: Sequence[int]) -> Iterator[AuditLine]:
+    """The schema beside the bundles, with the projection that the models are of: whether it is what the specs name."""
+    records = (_read(store, number)[0] for number in bundled)
+    record = next((record for record in records if record is not None), None)
+    if record is not None:
+        expected, found = record.spec.schema_digest, schema_file_digest(store)
+        differs = Finding("schema", SCHEMA_FILE, expected, found or "no such file")
+        what = f"{SCHEMA_FILE} with the projection is the one that the specs name"
+        yield AuditLine(None, CheckLine("schema", what, () if found == expected else (differs,)))
+
+
+def _read(store: RunStore, number: int) -> tuple[RoundRecord | None, bytes, list[Finding]]:
     """A round's record; an altered bundle is a finding, and is read all the same to say what in it differs."""
-    bundle, findings = round_folder(folder, number), []
+    findings: list[Finding] = []
     try:
-        files = read_bundle(bundle)
+        files = store.read_bundle(number)
     except BundleError as error:
         findings = [Finding("bundle", f"round {number}", "the files as written", str(error))]
-        files = _unverified(bundle)
+        files = _as_found(store, number)
     try:
         record = RoundRecord.from_files(files)
     except BundleError as error:
@@ -182,22 +217,23 @@ def _read(folder: Path, number: int) -> tuple[RoundRecord | None, bytes, list[Fi
     return record, bundle_digest(files), findings
 
 
-def _unverified(bundle: Path) -> dict[str, bytes]:
-    if not bundle.is_dir():
+def _as_found(store: RunStore, number: int) -> dict[str, bytes]:
+    try:
+        return store.as_found(number)
+    except BundleError:
         return {}
-    return {
-        path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file() and path.name != MANIFEST
-    }
 
 
-def _payouts(history: RoundHistory, record: RoundRecord) -> Iterator[Finding]:
+def _payouts(
+    history: RoundHistory, record: RoundRecord, built: Mapping[int, HospitalEntry]
+) -> Iterator[Finding]:
     """What was claimed of the round, against what its leaves are due."""
     allocated = {item.hospital: item.amount for item in history.allocations}
     for hospital, part in record.hospitals.items():
         if not part.contributions:
             continue
         try:
-            tree = entry_of(record, part).tree
+            tree = (built.get(hospital) or entry_of(record, part)).tree
         except IncentivesError as error:
             yield Finding("payouts", f"hospital {hospital}", "leaves that make a tree", str(error))
             continue

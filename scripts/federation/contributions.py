@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,28 +25,36 @@ from incentives import (
     HospitalEntry,
     RoundEvidence,
     SpreadFloor,
+    agree,
     build_entry,
-    combine,
     compute_points,
-    decode,
+    effects,
     hospital_scores,
     round_evidence,
     volume_points,
 )
+from incentives.decoding import DeviceEffect, quality_scores
 from incentives.scoring import MIN_VIEWS
+from incentives.suspicion import SuspicionSettings
+from scripts.federation.quarantine_settings import QUARANTINE, quarantine_json
 from scripts.federation.record import HospitalRecord, RoundRecord
 
 History = Mapping[int, Sequence[RoundEvidence]]
 """Each hospital's evidence of the run so far, in order of rounds."""
 
 
-def scoring_settings() -> dict[str, Any]:
-    """The scoring settings of a run, as they go into its records."""
+def scoring_settings(quarantine: SuspicionSettings | None = None) -> dict[str, Any]:
+    """The scoring settings of a run, as they go into its records.
+
+    Args:
+        quarantine: settings of suspicion, None for nobody to be suspected.
+    """
     return {
         "decoder": asdict(DecoderSettings()),
         "score_floor": asdict(SCORE_FLOOR),
         "decode_floor": asdict(DECODE_FLOOR),
         "min_views": MIN_VIEWS,
+        QUARANTINE: quarantine_json(quarantine),
     }
 
 
@@ -77,8 +87,8 @@ def evidence_of(record: RoundRecord) -> dict[int, RoundEvidence]:
     """What the round says of each hospital's devices; nothing where its profile scores none."""
     if not record.device_quality_scored:
         return {}
-    utilities = combine(
-        {validator: said.utilities for validator, said in record.validators.items()},
+    agreed = agree(
+        {validator: said.path_gains for validator, said in record.validators.items()},
         floor=SpreadFloor(**record.scoring["decode_floor"]),
         min_views=record.scoring["min_views"],
     )
@@ -86,36 +96,60 @@ def evidence_of(record: RoundRecord) -> dict[int, RoundEvidence]:
     for hospital, part in record.hospitals.items():
         survivors = {CohortKey(hospital, c.cohort): c.survivors for c in part.cohorts if c.summed}
         rows = {d.address: record.spec.credited_rows(d.rows, d.device_class) for d in part.ready}
-        evidence[hospital] = round_evidence(record.number, hospital, survivors, utilities, rows)
+        evidence[hospital] = round_evidence(
+            record.number, hospital, survivors, agreed.utilities, rows, agreed.scale
+        )
     return evidence
+
+
+@lru_cache(maxsize=64)
+def decoded(history: tuple[RoundEvidence, ...], settings: DecoderSettings) -> Mapping[bytes, DeviceEffect]:
+    """What a hospital's evidence says of its devices, once: qualities and forecasts of suspicion take it alike.
+
+    Raises:
+        IncentivesError: the rounds are not in order.
+    """
+    return MappingProxyType(effects(history, settings))
 
 
 def qualities(record: RoundRecord, hospital: int, history: History) -> dict[bytes, int]:
     """Decoded quality (0..10,000) of a hospital's enrolled devices after `history`, the round's evidence included."""
     settings = DecoderSettings(**record.scoring["decoder"])
-    return decode(history.get(hospital, ()), devices=record.hospitals[hospital].slots, settings=settings)
+    found = decoded(tuple(history.get(hospital, ())), settings)
+    return quality_scores(found, devices=record.hospitals[hospital].slots, settings=settings)
 
 
 def contributions_of(
-    record: RoundRecord, part: HospitalRecord, quality: Mapping[bytes, int]
+    record: RoundRecord,
+    part: HospitalRecord,
+    quality: Mapping[bytes, int],
+    unpaid: Collection[bytes] = (),
 ) -> tuple[Contribution, ...]:
-    """What each device whose update is in a released sum did in this round: volume, quality, compute; in slot order."""
+    """What each device whose update is in a released sum did in this round: volume, quality, compute; in slot order.
+
+    Args:
+        record: the round.
+        part: the hospital's part of it.
+        quality: decoded quality of its devices.
+        unpaid: devices on probation, whose leaves are all zeros whatever the rule's gate.
+    """
     spec, rule = record.spec, record.rule
     ready = {line.address: line for line in part.ready}
     contributions = []
     for address in (a for cohort in record.counted(part) for a in cohort.survivors):
-        line = ready[address]
+        line, paid = ready[address], address not in unpaid
         rows = spec.credited_rows(line.rows, line.device_class)
         work = training_flops(spec.model, rows, spec.training)
+        scored = quality[address] if record.device_quality_scored else FULL_SCORE
         contributions.append(
             Contribution(
                 device=address,
                 slot=part.slots[address],
                 device_class=line.device_class,
                 payee=address if line.own_payee else None,
-                volume=volume_points(rows, rule.volume_cap[line.device_class]),
-                quality=quality[address] if record.device_quality_scored else FULL_SCORE,
-                compute=compute_points(work, rule.compute_cap[line.device_class]),
+                volume=volume_points(rows, rule.volume_cap[line.device_class]) if paid else 0,
+                quality=scored if paid else 0,
+                compute=compute_points(work, rule.compute_cap[line.device_class]) if paid else 0,
             )
         )
     return tuple(sorted(contributions, key=lambda item: item.slot))

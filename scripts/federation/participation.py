@@ -41,26 +41,44 @@ def _roster(record: RoundRecord, advertisements: tuple[bytes, ...] | list[bytes]
     )
 
 
+def cohort_plan(record: RoundRecord, part: HospitalRecord, report: CohortReport) -> CohortPlan:
+    """The plan of a cohort's secure aggregation, as its members derived it.
+
+    Raises:
+        SpecError: the draw has no such cohort.
+    """
+    call = CohortCall(
+        round_number=record.number,
+        hospital=part.hospital,
+        session=session_of(record.run),
+        beacon=record.beacon,
+        ready=part.ready,
+        cohort=report.cohort,
+    )
+    return called_cohort(call, record.spec.terms, _subject(record)).plan
+
+
+def plan_over_hospitals(record: RoundRecord, roster: Roster) -> CohortPlan:
+    """The plan of the sum over hospitals, whose roster is given.
+
+    Raises:
+        SpecError: there are too few.
+    """
+    return joint_plan(record.number, session_of(record.run), roster, record.spec, _subject(record))
+
+
 def check_participation(record: RoundRecord, part: HospitalRecord) -> Iterator[Finding]:
-    """Whether each survivor of each cohort signed a masked input of this very cohort, spec and model."""
+    """Whether each survivor of each cohort signed a masked input of this very cohort, ready list, spec and model."""
     for report in part.cohorts:
         if report.summed:
-            plan = called_cohort(_call(record, part, report), record.spec.terms, _subject(record)).plan
-            yield from _signatures(
-                record, plan, report, f"hospital {part.hospital}, cohort {report.cohort}, device"
-            )
+            who = f"hospital {part.hospital}, cohort {report.cohort}, device"
+            yield from _signatures(record, cohort_plan(record, part, report), report, who)
 
 
 def check_joint_participation(record: RoundRecord, roster: Roster) -> Iterator[Finding]:
     """Whether each hospital in the sum over hospitals signed a masked input of this very round."""
     if record.joint is not None and record.joint.summed:
-        plan = joint_plan(
-            record.number,
-            session_of(record.run),
-            roster,
-            record.spec,
-            _subject(record),
-        )
+        plan = plan_over_hospitals(record, roster)
         yield from _signatures(record, plan, record.joint, "sum over hospitals, account")
 
 
@@ -81,14 +99,3 @@ def _signatures(record: RoundRecord, plan: CohortPlan, report: CohortReport, who
 
 def _subject(record: RoundRecord) -> bytes:
     return subject_of(record.spec.digest, model_digest(record.model_before))
-
-
-def _call(record: RoundRecord, part: HospitalRecord, report: CohortReport) -> CohortCall:
-    return CohortCall(
-        round_number=record.number,
-        hospital=part.hospital,
-        session=session_of(record.run),
-        beacon=record.beacon,
-        ready=part.ready,
-        cohort=report.cohort,
-    )

@@ -9,22 +9,26 @@ from functools import partial
 import numpy as np
 
 from fl_core.cohorts import beacon_of_run
-from fl_core.data import Encoder, Federation, Projection, Schema, Table
+from fl_core.data import Encoder, Federation, Projection, Schema, Table, root_digest
 from fl_core.data.tables import IntArray
 from fl_core.engine import Hospital, InProcessEngine, WireBytes
 from fl_core.errors import SpecError
 from fl_core.models import Float32Array
 from fl_core.privacy import Budget, NoiseSource, PrivacyLoss, person_loss
 from fl_core.public_start import start_from_root
+from fl_core.robust import RootRows, root_update
+from fl_core.round_plan import RoundPlan
 from fl_core.secagg import MemoryJournal
 from fl_core.signing import Domain, Signer, Verifier
-from fl_core.simulation.behaviours import Behaviour
+from fl_core.simulation import ATTACKS, Behaviour, backdoor_success
 from fl_core.simulation.faults import RandomFaults
 from fl_core.spec import RoundSpec
 from fl_core.tiers import Device, Edge, Records, ValidationRows
+from fl_core.tiers.forging_device import ForgingDevice
 from fl_core.tiers.outgoing import fresh_noise
 from incentives import bucket_rows
 from scripts.federation.agreed_data import Place, agree_on_data
+from scripts.federation.dishonest import place_dishonest
 from scripts.federation.settings import RunSettings
 from scripts.federation.torch_device import require_device
 
@@ -110,16 +114,62 @@ class Population:
             SpecError: the scaling has not been agreed on yet.
             TrainingError: training diverged.
         """
+        rows = self.root_rows
+        return start_from_root(spec.model, rows.features, rows.labels, seed=self.settings.seed)
+
+    @property
+    def root_rows(self) -> RootRows:
+        """The root set as features and labels.
+
+        Raises:
+            SpecError: the scaling has not been agreed on yet.
+        """
         if self.encoder is None:
             raise SpecError("the root set cannot be encoded before the scaling is agreed on")
-        features, labels = self.encoder.encode(self.table, self.root), self.table.labels[self.root]
-        return start_from_root(spec.model, features, labels, seed=self.settings.seed)
+        return RootRows(self.encoder.encode(self.table, self.root), self.table.labels[self.root])
+
+    def root_update(self, plan: RoundPlan, beacon: bytes) -> Float32Array | None:
+        """What the root set teaches in a round, float32 (d,); None where the spec's rule takes nothing from it.
+
+        Raises:
+            SpecError: the scaling has not been agreed on yet.
+            TrainingError: training diverged.
+        """
+        spec = plan.spec
+        if not spec.rule.takes_root:
+            return None
+        return root_update(
+            spec.model,
+            plan.model,
+            self.root_rows,
+            spec.training,
+            rows_each=spec.reference_rows,
+            clip_norm=spec.clip_norm,
+            beacon=beacon,
+        )
+
+    def backdoor_success(self, spec: RoundSpec, model: Float32Array) -> float:
+        """Share of the test rows of other classes that a trigger makes the model take for the attackers' class.
+
+        Raises:
+            SpecError: the scaling has not been agreed on yet.
+            DataError: all test rows are of that class.
+        """
+        if self.encoder is None:
+            raise SpecError("test rows cannot be encoded before the scaling is agreed on")
+        rows = self.federation.test
+        return backdoor_success(
+            spec.model, model, self.encoder.encode(self.table, rows), self.table.labels[rows]
+        )
 
     def round_spec(self, scoring_digest: str) -> RoundSpec:
         """The spec of the run's rounds; the reference weight is the typical declared row count."""
         declared = sorted(device.declared_rows for h in self.hospitals for device in h.devices)
         return self.settings.round_spec(
-            self.schema, reference_rows=declared[len(declared) // 2], scoring_digest=scoring_digest
+            self.schema,
+            reference_rows=declared[len(declared) // 2],
+            scoring_digest=scoring_digest,
+            root_digest=root_digest(self.table, self.root),
         )
 
     def agree_on_scaling(self, round_number: int) -> Encoder:
@@ -188,7 +238,7 @@ def build_population(
     rng = np.random.default_rng((settings.seed, 11))
     agreed = agree_on_data(settings, rng, known)
     table, federation = agreed.table, agreed.federation
-    behaviours = _place_dishonest(settings, federation, rng)
+    behaviours = place_dishonest(settings, federation, rng)
     opted_in = _place_own_payees(settings, rng)
     link_classes = _place_link_classes(settings)
     hospitals = []
@@ -199,8 +249,9 @@ def build_population(
         devices = []
         for i, rows in enumerate(federation.devices[h - 1]):
             true_rows[h, i] = len(rows)
+            forges = settings.unclipped and behaviours[h, i] is ATTACKS.get(settings.attack or "")
             devices.append(
-                Device(
+                (ForgingDevice if forges else Device)(
                     accounts=_account(accounts, h, i),
                     verifier=verifier,
                     domain=domain,
@@ -255,7 +306,8 @@ def device_budget(settings: RunSettings, schema: Schema) -> Budget | None:
     Raises:
         SpecError: settings that cannot work.
     """
-    spec = settings.round_spec(schema, reference_rows=1, scoring_digest="00" * 32)
+    nothing = "00" * 32
+    spec = settings.round_spec(schema, reference_rows=1, scoring_digest=nothing, root_digest=nothing)
     if spec.noise is None or spec.exposure is None:
         return None
     agreed = Budget.of(spec.noise, spec.exposure)
@@ -264,30 +316,6 @@ def device_budget(settings: RunSettings, schema: Schema) -> Budget | None:
 
 def _account(accounts: Accounts, hospital: int, index: int) -> Callable[[int], Signer]:
     return lambda epoch: accounts(hospital, index, epoch)
-
-
-def _place_dishonest(
-    settings: RunSettings, federation: Federation, rng: np.random.Generator
-) -> dict[tuple[int, int], Behaviour]:
-    """Spread flippers and free riders over the hospitals, one after the other, the devices with most rows first.
-
-    Half of a hospital's devices, those with more rows, come before the others: a poisoner with one or two rows does no
-    harm that anyone could notice.
-    """
-    behaviours = {
-        (h, i): Behaviour.HONEST for h in range(1, settings.hospitals + 1) for i in range(settings.devices)
-    }
-    wanted = [Behaviour.LABEL_FLIP] * settings.flippers + [Behaviour.FREE_RIDER] * settings.free_riders
-    for place, behaviour in enumerate(wanted):
-        hospital = place % settings.hospitals + 1
-        sizes = [len(rows) for rows in federation.devices[hospital - 1]]
-        shuffled = rng.permutation(settings.devices)
-        larger = sorted(shuffled, key=lambda i: sizes[i] < sorted(sizes)[len(sizes) // 2])
-        free = [int(i) for i in larger if behaviours[hospital, int(i)] is Behaviour.HONEST]
-        behaviours[hospital, free[0]] = behaviour
-    if sum(b is not Behaviour.HONEST for b in behaviours.values()) != len(wanted):
-        raise SpecError("dishonest devices could not be placed: take fewer of them")
-    return behaviours
 
 
 def _place_own_payees(settings: RunSettings, rng: np.random.Generator) -> set[tuple[int, int]]:

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
-from fl_core.canonical import canonical_json
-from fl_core.secagg import Roster, seal
-from incentives import HospitalEntry, Receipt
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from fl_core.canonical import canonical_json, parse_json
+from fl_core.errors import BundleError, FlError
+from fl_core.secagg import Roster, open_sealed, seal
+from incentives import HospitalEntry, IncentivesError, Lanes, Leaf, Node, Receipt
+
+_LANE_BITS = (32, 48, 48, 64, 64)
+
+
+@dataclass(frozen=True)
+class OpenedReceipt:
+    """What a device finds in its receipt.
+
+    Attributes:
+        round_number: the round that it says it is of.
+        hospital: the hospital.
+        leaf: the device's leaf.
+        siblings: the way to the root, lowest first.
+        root: hash of the root that it is said to lead to, 32 bytes.
+    """
+
+    round_number: int
+    hospital: int
+    leaf: Leaf
+    siblings: tuple[Node, ...]
+    root: bytes
 
 
 def seal_receipts(entry: HospitalEntry, roster: Roster) -> dict[bytes, bytes]:
@@ -14,6 +40,50 @@ def seal_receipts(entry: HospitalEntry, roster: Roster) -> dict[bytes, bytes]:
         device: seal(roster[device].channel_public, _encode(entry.receipt(device)), context)
         for device in entry.slots
     }
+
+
+def open_receipt(key: X25519PrivateKey, sealed: bytes, *, round_number: int, hospital: int) -> OpenedReceipt:
+    """Open a receipt as its device does.
+
+    Args:
+        key: the device's channel key of the epoch.
+        sealed: what the bundle holds for it.
+        round_number: the round that it must be of.
+        hospital: the device's hospital.
+
+    Raises:
+        BundleError: it does not open with this key, or is malformed inside.
+    """
+    try:
+        value = parse_json(open_sealed(key, sealed, receipt_context(round_number, hospital)))
+        slot, device_class, payee, volume, quality, compute = value["leaf"]
+        leaf = Leaf(
+            slot=slot,
+            device_class=device_class,
+            payee=bytes.fromhex(payee),
+            volume=volume,
+            quality=quality,
+            compute=compute,
+            salt=bytes.fromhex(value["salt"]),
+        )
+        siblings = tuple(
+            Node(bytes.fromhex(digest), _unpacked(int(lanes, 16))) for digest, lanes in value["siblings"]
+        )
+        root = bytes.fromhex(value["root"])
+        return OpenedReceipt(value["round"], value["hospital"], leaf, siblings, root)
+    except (FlError, IncentivesError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BundleError(f"receipt of round {round_number} cannot be read: {error}") from error
+
+
+def _unpacked(word: int) -> Lanes:
+    """The lanes of a word that `Lanes.pack` made."""
+    lanes = []
+    for bits in _LANE_BITS:
+        lanes.append(word & ((1 << bits) - 1))
+        word >>= bits
+    if word:
+        raise ValueError("lanes of more than 256 bits")
+    return Lanes(*lanes)
 
 
 def receipt_context(round_number: int, hospital: int) -> bytes:

@@ -26,6 +26,8 @@ from fl_core.secagg import Advertisement
 from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers import JOINT_HOSPITAL, CohortReport, Release
 from incentives import CohortKey, Contribution, EntryDomain, IncentivesError, RewardRule
+from incentives.suspicion_standing import Status
+from incentives.suspicion_watch import Decision
 from scripts.federation.sums_json import (
     bytes_map,
     hex_map,
@@ -61,6 +63,7 @@ class HospitalRecord:
         contributions: one a surviving device, in slot order.
         salts: 32 bytes a slot of the tree; empty where no device is in a released sum.
         receipts: each surviving device's receipt, sealed to its channel key.
+        decisions: whose standing changes after this round, by device.
     """
 
     hospital: int
@@ -74,6 +77,7 @@ class HospitalRecord:
     contributions: tuple[Contribution, ...]
     salts: tuple[bytes, ...]
     receipts: Mapping[bytes, bytes]
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -95,6 +99,7 @@ class HospitalRecord:
                 "contributions": [_contribution_json(item) for item in self.contributions],
                 "salts": [salt.hex() for salt in self.salts],
                 "receipts": hex_map(self.receipts),
+                "decisions": [_decision_json(item) for item in self.decisions],
             }
         )
 
@@ -111,31 +116,36 @@ class ValidatorRecord:
     Attributes:
         utilities: what each sum that another hospital released gained on its rows, in millionths of a nat; the sum of
             a whole hospital counts as its cohort 0.
+        path_gains: what each of them contributed to what the round gained, likewise.
         scores: scores (0..10,000) of the other hospitals.
         model_score: score of the new model on its rows, 0..10,000.
         salt: salt of its commitment, 32 bytes.
     """
 
     utilities: Mapping[CohortKey, int]
+    path_gains: Mapping[CohortKey, int]
     scores: Mapping[int, int]
     model_score: int
     salt: bytes
 
     def utilities_digest(self, round_number: int, validator: int) -> bytes:
         """The digest of the utilities that the validator commits to, 32 bytes."""
-        return digest_json({"round": round_number, "validator": validator, "utilities": self._utility_rows()})
+        return digest_json({"round": round_number, "validator": validator, **self._utility_rows()})
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object."""
         return {
-            "utilities": self._utility_rows(),
+            **self._utility_rows(),
             "scores": {str(hospital): value for hospital, value in self.scores.items()},
             "model_score": self.model_score,
             "salt": self.salt.hex(),
         }
 
-    def _utility_rows(self) -> list[list[int]]:
-        return [[key.hospital, key.cohort, value] for key, value in sorted(self.utilities.items())]
+    def _utility_rows(self) -> dict[str, list[list[int]]]:
+        both = {"utilities": self.utilities, "path_gains": self.path_gains}
+        return {
+            name: [[k.hospital, k.cohort, v] for k, v in sorted(item.items())] for name, item in both.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ class RoundRecord:
         joint: who took part in the sum over hospitals, or None but in profile `private`.
         total: the sum over hospitals, or None.
         validators: what each hospital said of the round.
+        root_update: what the root set taught, float32 (d,), where the spec's rule takes it.
     """
 
     run: str
@@ -175,6 +186,7 @@ class RoundRecord:
     previous: NDArray[np.float32] | None = None
     joint: CohortReport | None = None
     total: Release | None = None
+    root_update: NDArray[np.float32] | None = None
 
     @property
     def device_quality_scored(self) -> bool:
@@ -212,6 +224,8 @@ class RoundRecord:
         }
         if self.previous is not None:
             tensors["previous"] = self.previous
+        if self.root_update is not None:
+            tensors["root_update"] = self.root_update
         for release in self.releases:
             tensors[sum_name(release.hospital, release.cohort)] = release.total
         files = {part.file_name: part.encode() for part in self.hospitals.values()}
@@ -265,6 +279,7 @@ class RoundRecord:
                 hospitals=hospitals,
                 validators={int(h): _read_validator(v) for h, v in common["validators"].items()},
                 previous=tensors.get("previous"),
+                root_update=tensors.get("root_update"),
                 joint=None if common["joint"] is None else read_report(JOINT_HOSPITAL, common["joint"]),
                 total=None
                 if common["total"] is None
@@ -299,6 +314,8 @@ class RoundRecord:
         models = {"model_before": self.model_before, "model_after": self.model_after}
         if self.previous is not None:
             models["previous"] = self.previous
+        if self.root_update is not None:
+            models["root_update"] = self.root_update
         for name, model in models.items():
             if model.shape != (dim,) or model.dtype != np.float32:
                 raise BundleError(f"tensor {name} is {model.dtype} {model.shape}, not float32 ({dim},)")
@@ -328,6 +345,10 @@ def _contribution_json(item: Contribution) -> list[Any]:
     return [item.device.hex(), item.slot, item.device_class, payee, item.volume, item.quality, item.compute]
 
 
+def _decision_json(item: Decision) -> list[Any]:
+    return [item.device.hex(), item.status.value, item.until, item.evidence, item.limit]
+
+
 def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> HospitalRecord:
     hospital = int(value["hospital"])
     return HospitalRecord(
@@ -353,12 +374,17 @@ def _read_hospital(value: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -
         ),
         salts=tuple(bytes.fromhex(salt) for salt in value["salts"]),
         receipts=bytes_map(value["receipts"]),
+        decisions=tuple(
+            Decision(bytes.fromhex(device), Status(status), int(until), int(evidence), int(limit))
+            for device, status, until, evidence, limit in value["decisions"]
+        ),
     )
 
 
 def _read_validator(value: dict[str, Any]) -> ValidatorRecord:
     return ValidatorRecord(
         utilities={CohortKey(int(h), int(c)): int(u) for h, c, u in value["utilities"]},
+        path_gains={CohortKey(int(h), int(c)): int(u) for h, c, u in value["path_gains"]},
         scores={int(hospital): int(score) for hospital, score in value["scores"].items()},
         model_score=int(value["model_score"]),
         salt=bytes.fromhex(value["salt"]),

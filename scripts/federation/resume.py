@@ -11,7 +11,6 @@ On a chain what the ledger recorded since is not undone: a round that was under 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from scripts.console.errors import CommandError
 from scripts.federation.begun_rounds import last_begun
 from scripts.federation.offline import OfflineAccounts, offline_run
 from scripts.federation.population import NoiseSources
-from scripts.federation.record import round_folder
 from scripts.federation.run import CHECKPOINTS, Run, RunState
 
 RunMaker = Callable[[RunState, Checkpoint], Run]
@@ -114,14 +112,7 @@ def _abandon_begun(run: Run) -> list[str]:
 
 def _remove_unfinished(run: Run) -> list[str]:
     """Remove bundles of rounds after the last checkpoint: nobody attested them, and no model follows from them."""
-    rounds, done = round_folder(run.folder, 0).parent, set(run.state.rounds)
-    if not rounds.is_dir():
-        return []
-    left = sorted(path for path in rounds.iterdir() if not (path.name.isdecimal() and int(path.name) in done))
-    for path in left:
-        shutil.rmtree(path)
     return [
-        f"the unfinished bundle of round {int(path.name)} was removed"
-        for path in left
-        if path.name.isdecimal()
+        f"the unfinished bundle of round {number} was removed"
+        for number in run.store.sweep(set(run.state.rounds))
     ]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from fl_core.bundle import read_bundle
 from fl_core.canonical import sha256
 from fl_core.checkpoint import CheckpointError, Snapshot
 from fl_core.engine import WireBytes
 from fl_core.errors import BundleError
-from scripts.federation.record import RoundRecord, round_folder
+from fl_core.stores import RunStore
+from scripts.federation.record import RoundRecord
 from scripts.federation.rounds import RoundSummary
 
 _DIGEST_BYTES = len(sha256(b""))
@@ -38,7 +37,7 @@ def snapshot_of(summaries: Sequence[RoundSummary]) -> Snapshot:
     )
 
 
-def summaries_from(snapshot: Snapshot, folder: Path) -> list[RoundSummary]:
+def summaries_from(snapshot: Snapshot, store: RunStore) -> list[RoundSummary]:
     """The rounds done, their records read from their bundles.
 
     Raises:
@@ -52,7 +51,7 @@ def summaries_from(snapshot: Snapshot, folder: Path) -> list[RoundSummary]:
     for row, number in enumerate(numbers):
         digest = digests[row * _DIGEST_BYTES : (row + 1) * _DIGEST_BYTES]
         try:
-            record = RoundRecord.from_files(read_bundle(round_folder(folder, number), digest))
+            record = RoundRecord.from_files(store.read_bundle(number, digest))
         except BundleError as error:
             raise CheckpointError(f"round {number} of the run cannot be read again: {error}") from error
         up, down = snapshot.value("wire")[row]

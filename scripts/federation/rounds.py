@@ -6,21 +6,22 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.bundle import read_bundle, write_bundle
 from fl_core.checkpoint import Snapshot
-from fl_core.cohorts import ready_digest
+from fl_core.cohorts import ReadyDevice, ready_digest
 from fl_core.engine import RoundOutcome, WireBytes
 from fl_core.models import model_digest
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import epoch_of
+from fl_core.stores import RunStore
 from fl_core.tiers import JOINT_HOSPITAL, Cloud, Release
 from incentives import RoundEvidence, draw_slots, tree_width
+from incentives.suspicion_watch import Watch
 from scripts.federation.book import Registration, RoundBook, Submission
+from scripts.federation.checks.root import check_root_update
 from scripts.federation.contributions import (
     contributions_of,
     entry_of,
@@ -30,8 +31,9 @@ from scripts.federation.contributions import (
     valued_means,
 )
 from scripts.federation.population import Population
+from scripts.federation.quarantine import decide
 from scripts.federation.receipts import seal_receipts
-from scripts.federation.record import HospitalRecord, RoundRecord, ValidatorRecord, round_folder
+from scripts.federation.record import HospitalRecord, RoundRecord, ValidatorRecord
 from scripts.federation.verify import RoundChecker, RoundRejectedError
 
 
@@ -59,7 +61,7 @@ class RoundSummary:
 
 
 class Coordinator:
-    """Drives a run's rounds over a population, a book and a folder of bundles."""
+    """Drives a run's rounds over a population, a book and a store of bundles."""
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class Coordinator:
         population: Population,
         cloud: Cloud,
         book: RoundBook,
-        folder: Path,
+        store: RunStore,
         scoring: Mapping[str, object],
         accuracy: Callable[[NDArray[np.float32]], float],
     ) -> None:
@@ -79,7 +81,7 @@ class Coordinator:
             population: hospitals and devices, scaled features in place.
             cloud: the spec and the model.
             book: where rounds are recorded.
-            folder: the run's folder, where bundles go.
+            store: where bundles and transcripts go.
             scoring: the scoring settings whose digest the spec holds.
             accuracy: accuracy of a model on the test rows.
         """
@@ -87,12 +89,13 @@ class Coordinator:
         self._population = population
         self._cloud = cloud
         self._book = book
-        self._folder = folder
+        self._store = store
         self._scoring = dict(scoring)
         self._accuracy = accuracy
         self._epoch = -1
         self._slots: dict[int, dict[bytes, int]] = {}
         self._history: dict[int, list[RoundEvidence]] = {h.id: [] for h in population.hospitals}
+        self._watch: Watch | None = None
         self._checkers = {h.id: RoundChecker() for h in population.hospitals}
 
     @property
@@ -115,6 +118,7 @@ class Coordinator:
         for hospital in population.hospitals:
             self._slots[hospital.id] = draw_slots([device.address for device in hospital.devices], rng)
             self._history[hospital.id] = []
+        self._watch = None
         self._epoch = epoch
 
     def register_epoch(self) -> None:
@@ -147,6 +151,7 @@ class Coordinator:
             devices = zip(hospital.devices, slots[str(hospital.id)], strict=True)
             self._slots[hospital.id] = {device.address: int(slot) for device, slot in devices}
         for record in (item for item in records if epoch_of(item.number) == self._epoch):
+            self._watch, _ = decide(self._watch, record, self._history)
             for number, evidence in evidence_of(record).items():
                 self._history[number].append(evidence)
         checker = RoundChecker()
@@ -162,10 +167,11 @@ class Coordinator:
         number = plan.number
         rule = book.rule
         book.open(plan)
-        ready = engine.ready_lists(number)
+        ready = self._ready_lists(number)
         beacon = book.ready(number, {h: ready_digest(number, h, lines) for h, lines in ready.items()})
         outcome = engine.run_round(plan, ready, beacon)
-        model = self._cloud.combine(plan, outcome.releases, beacon)
+        root_update = self._population.root_update(plan, beacon)
+        model = self._cloud.combine(plan, outcome.releases, beacon, root_update)
         book.publish(number, model_digest(model))
         said = self._value(plan, model, outcome.releases, beacon)
         book.value(number, said)
@@ -183,6 +189,7 @@ class Coordinator:
             previous=plan.previous,
             joint=outcome.joint,
             total=next((r for r in outcome.releases if r.hospital == JOINT_HOSPITAL), None),
+            root_update=root_update,
             hospitals={
                 h.id: HospitalRecord(
                     hospital=h.id,
@@ -203,7 +210,9 @@ class Coordinator:
         )
         record, quality, entries = self._contribute(draft)
         book.enter(number, entries)
-        digest = write_bundle(round_folder(self._folder, number), record.to_files())
+        for transcript in outcome.transcripts:
+            self._store.keep_transcript(transcript)
+        digest = self._store.write_bundle(number, record.to_files())
         return self._summary(record, digest, quality, outcome)
 
     def conclude(self, summary: RoundSummary) -> None:
@@ -215,6 +224,14 @@ class Coordinator:
         self._attest(summary.record.number, summary.digest)
         self._book.close(summary.record.number)
 
+    def _ready_lists(self, number: int) -> dict[int, tuple[ReadyDevice, ...]]:
+        """Who is there, but for who is in quarantine."""
+        barred = frozenset[bytes]() if self._watch is None else self._watch.barred()
+        return {
+            hospital: tuple(line for line in lines if line.address not in barred)
+            for hospital, lines in self._population.engine.ready_lists(number).items()
+        }
+
     def _value(
         self, plan: RoundPlan, model: NDArray[np.float32], releases: tuple[Release, ...], beacon: bytes
     ) -> dict[int, ValidatorRecord]:
@@ -223,10 +240,13 @@ class Coordinator:
         said = {}
         for hospital in self._population.hospitals:
             others = {key: mean for key, mean in means.items() if key.hospital != hospital.id}
-            values = hospital.edge.value(plan.spec, plan.model, list(others.values()))
+            updates = list(others.values())
+            values = hospital.edge.value(plan.spec, plan.model, updates)
+            path_gains = hospital.edge.path_gains(plan.spec, plan.model, model, updates)
             utilities = dict(zip(others, values, strict=True))
             said[hospital.id] = ValidatorRecord(
                 utilities=utilities,
+                path_gains=dict(zip(others, path_gains, strict=True)),
                 scores=scores_of(utilities, hospital.id, self._scoring),
                 model_score=hospital.edge.score(plan.spec, model),
                 salt=secrets.token_bytes(32),
@@ -237,15 +257,17 @@ class Coordinator:
         self, draft: RoundRecord
     ) -> tuple[RoundRecord, dict[int, dict[bytes, int]], dict[int, Submission]]:
         """Decode qualities, lay out each hospital's contributions, and build its entry."""
+        unpaid = frozenset[bytes]() if self._watch is None else self._watch.unpaid()
+        self._watch, decisions = decide(self._watch, draft, self._history)
         for number, evidence in evidence_of(draft).items():
             self._history[number].append(evidence)
         parts: dict[int, HospitalRecord] = {}
         quality: dict[int, dict[bytes, int]] = {}
         submissions: dict[int, Submission] = {}
         for hospital in self._population.hospitals:
-            part = draft.hospitals[hospital.id]
+            part = replace(draft.hospitals[hospital.id], decisions=decisions[hospital.id])
             quality[hospital.id] = qualities(draft, hospital.id, self._history)
-            contributions = contributions_of(draft, part, quality[hospital.id])
+            contributions = contributions_of(draft, part, quality[hospital.id], unpaid)
             if contributions:
                 salts = tuple(secrets.token_bytes(32) for _ in range(tree_width(len(hospital.devices))))
                 part = replace(part, contributions=contributions, salts=salts)
@@ -257,13 +279,17 @@ class Coordinator:
 
     def _attest(self, number: int, digest: bytes) -> None:
         """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs."""
-        folder, facts = round_folder(self._folder, number), self._book.facts(number)
+        facts = self._book.facts(number)
         attestations = {}
         for hospital, checker in self._checkers.items():
-            files = read_bundle(folder, digest)
+            files = self._store.read_bundle(number, digest)
             record = RoundRecord.from_files(files)
             record.require_own_form(files)
             findings = checker.check(record, facts)
+            taught = self._population.root_update(
+                record.plan, record.beacon
+            )  # who attests holds the root set too
+            findings += check_root_update(record, taught)
             if findings:
                 raise RoundRejectedError(number, hospital, findings[0])
             attestations[hospital] = digest

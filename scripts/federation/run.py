@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,21 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chain.deployments import Deployment
 from fl_core.baseline import train_centralised
-from fl_core.bundle import read_bundle, write_atomic
-from fl_core.canonical import canonical_json, parse_json
+from fl_core.canonical import canonical_json
 from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore, Snapshot
 from fl_core.data import Encoder
 from fl_core.data.tables import IntArray
-from fl_core.errors import BundleError, FlError, SpecError
+from fl_core.errors import SpecError
 from fl_core.record_privacy import record_epsilon
-from fl_core.spec import RoundSpec, epoch_of
+from fl_core.spec import Profile, RoundSpec, epoch_of
+from fl_core.stores import open_store
 from fl_core.tiers import Cloud
 from fl_core.training import evaluate
 from scripts.federation import resume_figures, resume_world
+from scripts.federation.alerts import Alerts
 from scripts.federation.begun_rounds import note_begun
 from scripts.federation.book import RoundBook
+from scripts.federation.channel_keys import write_channel_keys
 from scripts.federation.contributions import scoring_digest, scoring_settings
 from scripts.federation.population import (
     Accounts,
@@ -36,106 +37,15 @@ from scripts.federation.population import (
     Population,
     build_population,
 )
-from scripts.federation.record import RoundRecord, round_folder
 from scripts.federation.rounds import Coordinator, RoundSummary
-from scripts.federation.schema_file import read_schema, write_schema
+from scripts.federation.run_state import STATE_FILE, RunState
+from scripts.federation.schema_file import SCHEMA_FILE, read_schema, write_schema
 from scripts.federation.settings import RunSettings
 from scripts.federation.signing import domain_of, session_of, verifier_of
 
-STATE_FILE = "run.json"
+__all__ = ["CHECKPOINTS", "STATE_FILE", "Run", "RunState", "new_run_id"]
+
 CHECKPOINTS = "checkpoint"  # folder of a run's checkpoints, the owner's alone
-
-
-@dataclass
-class RunState:
-    """What a run's folder says of it.
-
-    Attributes:
-        run: the run's id.
-        settings: what the user chose.
-        deployment: the deployment that its rounds are recorded on, or None without a chain.
-        status: "running", "complete" or "interrupted".
-        rounds: numbers of the rounds whose bundles are there.
-        accounts: each device's account (hex) by epoch, "hospital-index".
-        abandoned: rounds that an interruption of this run left without a model; nothing was paid, devices' privacy
-            accounts are charged.
-        results: figures of the run, once complete.
-    """
-
-    run: str
-    settings: RunSettings
-    deployment: dict[str, Any] | None
-    status: str = "running"
-    rounds: list[int] = field(default_factory=list)
-    accounts: dict[str, dict[str, str]] = field(default_factory=dict)
-    abandoned: list[int] = field(default_factory=list)
-    results: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The state as a JSON object."""
-        return {
-            "run": self.run,
-            "settings": self.settings.to_json(),
-            "deployment": self.deployment,
-            "status": self.status,
-            "rounds": self.rounds,
-            "accounts": self.accounts,
-            "abandoned": self.abandoned,
-            "results": self.results,
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> RunState:
-        """The state that `to_json` gave.
-
-        Raises:
-            SpecError: settings out of range.
-            ValueError, LookupError, TypeError, AttributeError: otherwise malformed.
-        """
-        state = cls(**{**value, "settings": RunSettings.from_json(value["settings"])})
-        state.devices()
-        if not all(type(number) is int and 0 < number < 1 << 64 for number in state.rounds + state.abandoned):
-            raise ValueError("rounds are no round numbers")
-        if state.deployment is not None:
-            Deployment(**state.deployment)
-        return state
-
-    def save(self, folder: Path) -> None:
-        """Write the state, whole or not at all."""
-        write_atomic(folder / STATE_FILE, canonical_json(self.to_json()))
-
-    @classmethod
-    def read(cls, folder: Path) -> RunState:
-        """Read a run's state.
-
-        Raises:
-            BundleError: there is no run, or its state is malformed.
-        """
-        path = folder / STATE_FILE
-        try:
-            return cls.from_json(parse_json(path.read_bytes()))
-        except OSError as error:
-            raise BundleError(f"no run at {folder}: {error.strerror}") from error
-        except (FlError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise BundleError(f"{path} is malformed: {error}") from error
-
-    def devices(self) -> dict[bytes, tuple[int, int, int]]:
-        """Each device's (hospital, index, epoch) by its account, 20 bytes."""
-        found = {}
-        for epoch, accounts in self.accounts.items():
-            for name, address in accounts.items():
-                hospital, index = name.split("-")
-                found[bytes.fromhex(address)] = (int(hospital), int(index), int(epoch))
-        return found
-
-    def read_round(self, folder: Path, number: int) -> tuple[RoundRecord, dict[str, bytes]]:
-        """A round's record and its files.
-
-        Raises:
-            BundleError: the bundle is missing, altered or malformed.
-        """
-        files = read_bundle(round_folder(folder, number))
-        return RoundRecord.from_files(files), files
 
 
 def new_run_id() -> str:
@@ -179,6 +89,8 @@ class Run:
         """
         self.settings = settings
         self.folder = folder
+        self.store = open_store(settings.store, run_id, folder)
+        self.alerts = Alerts(run_id, folder)
         self._book = book
         self._account_secret = account_secret
         self._notes_begun = settings.draws_noise and noise is None and deployment is None
@@ -193,7 +105,8 @@ class Run:
             session=session_of(run_id),
             noise=noise,
         )
-        scoring = scoring_settings()
+        scores = Profile(settings.profile).scores_devices
+        scoring = scoring_settings(settings.quarantine if scores else None)
         self.spec: RoundSpec = self.population.round_spec(scoring_digest(scoring))
         self.record_epsilon(settings.rounds)
         self.state = RunState(run=run_id, settings=settings, deployment=deployment)
@@ -204,7 +117,7 @@ class Run:
             population=self.population,
             cloud=self.cloud,
             book=book,
-            folder=folder,
+            store=self.store,
             scoring=scoring,
             accuracy=self.accuracy,
         )
@@ -221,12 +134,14 @@ class Run:
             CheckpointError: the checkpoint cannot be written; the one before it stays.
         """
         if self._store is None:
-            self._coordinator.draw_epoch(epoch_of(self.cloud.rounds_done))
+            self._draw_epoch(epoch_of(self.cloud.rounds_done))
             self.population.agree_on_scaling(self.cloud.rounds_done)
             if self.settings.start == "root":
                 self.cloud.model = self.population.public_start(self.spec)
             if self.population.schema.projection is not None:
                 write_schema(self.folder, self.population.schema)
+                if self.settings.store is not None:
+                    self.store.write_document(SCHEMA_FILE, canonical_json(self.population.schema.to_json()))
         with self._store or CheckpointStore(self.folder / CHECKPOINTS) as store:
             store.write(self.checkpoint())
             self.state.save(self.folder)
@@ -234,6 +149,7 @@ class Run:
                 self._coordinator.register_epoch()
                 if self.summaries:
                     self._coordinator.conclude(self.summaries[-1])
+                    self.alerts.tell(self.summaries[-1].record)
                 while self.rounds_left > 0:
                     observe(self._round(store))
                 self.state.status = "complete"
@@ -280,7 +196,7 @@ class Run:
         self.state.status = "running"
         self.cloud.restore(state.part("cloud"))
         resume_world.restore(self.population, state.part("population"), dim=self.spec.dim)
-        self.summaries = resume_figures.summaries_from(state.part("figures"), self.folder)
+        self.summaries = resume_figures.summaries_from(state.part("figures"), self.store)
         records = [summary.record for summary in self.summaries]
         self._coordinator.restore(state.part("coordinator"), records)
         self._store = store
@@ -352,7 +268,7 @@ class Run:
         """
         coordinator = self._coordinator
         if coordinator.next_epoch != coordinator.epoch:
-            coordinator.draw_epoch(coordinator.next_epoch)
+            self._draw_epoch(coordinator.next_epoch)
             store.write(self.checkpoint())
             coordinator.register_epoch()
         if self._notes_begun:
@@ -367,8 +283,16 @@ class Run:
         self.state.rounds.append(summary.record.number)
         store.write(self.checkpoint())
         coordinator.conclude(summary)
+        self.alerts.tell(summary.record)
         self.state.save(self.folder)
         return summary
+
+    def _draw_epoch(self, epoch: int) -> None:
+        """Fresh accounts and keys; the devices' channel keys are kept for the receipts to come."""
+        self._coordinator.draw_epoch(epoch)
+        devices = (device for hospital in self.population.hospitals for device in hospital.devices)
+        keys = {device.address: device.identity.channel_private for device in devices}
+        write_channel_keys(self.folder, epoch, keys)
 
     @cached_property
     def _world(self) -> dict[str, str]:

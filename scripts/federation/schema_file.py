@@ -11,6 +11,7 @@ from fl_core.bundle import write_atomic
 from fl_core.canonical import canonical_json, parse_json, sha256
 from fl_core.data import Schema
 from fl_core.errors import BundleError, SpecError
+from fl_core.stores import RunStore
 
 SCHEMA_FILE = "schema.json"
 
@@ -35,7 +36,7 @@ def read_schema(folder: Path) -> Schema | None:
         raise BundleError(f"{path} cannot be read: {error}") from error
 
 
-def schema_file_digest(folder: Path) -> str | None:
-    """SHA-256 (hex) of the schema's file as it lies there; None where there is none."""
-    path = folder / SCHEMA_FILE
-    return sha256(path.read_bytes()).hex() if path.is_file() else None
+def schema_file_digest(store: RunStore) -> str | None:
+    """SHA-256 (hex) of the schema's file as it lies in a run's store; None where there is none."""
+    data = store.document(SCHEMA_FILE)
+    return None if data is None else sha256(data).hex()

@@ -18,7 +18,10 @@ from fl_core.spec import Profile, RoundSpec, check_cohort_sizes
 from fl_core.tiers import MIN_JOINT_HOSPITALS
 from fl_core.training import LocalTraining
 from fl_core.updates import CompressionSpec
+from incentives.suspicion import SuspicionSettings
 from scripts.federation.public_ranges import PublicRanges, read_ranges
+from scripts.federation.quarantine_settings import DEFAULT_QUARANTINE, QUARANTINE, read_quarantine
+from scripts.federation.rule_settings import attacker_count, check_attack, check_root, check_rule, rule_spec
 from scripts.federation.torch_device import check_device_name
 from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
@@ -26,7 +29,6 @@ DEFAULT_EPSILON = 8.0
 DEFAULT_HIDDEN = (16,)
 DEFAULT_RECORD_CLIP = 1.0
 PUBLIC_TOP = 0.5
-LARGEST_ROOT = 0.1  # beyond that it is no small set of consented rows any more
 _LISTS = ("hidden", "link_classes")
 
 
@@ -74,12 +76,21 @@ class RunSettings:
         threads: batches of devices that are trained at once, where there is one process.
         workers: processes that hospitals are spread over.
         dropout: probability that a device fails in a round.
+        rule: what combines the released sums; None for fltrust where there is a root set, else the mean.
+        rule_share: of the released sums, how many may be corrupted (trimmed-mean, multi-krum); None for the default.
         flippers: label flippers among the devices.
         free_riders: devices that send zeros.
+        attack: what attackers among the devices do, or None.
+        attackers: share of the devices that attack; None for 0.2, at a malicious hospital for all.
+        malicious_hospital: id of the hospital that all attackers are at, or 0.
+        unclipped: whether attackers put into their masked inputs whatever the ring takes.
         inflating_hospital: id of a hospital that declares more rows than it has, or 0.
         inflation: factor by which it does.
         own_payees: share of the devices that opt in to a payee of their own.
+        quarantine: when devices are suspected and what follows (profile accountable); None for never.
         seed: seed of data split, training and simulation (never of a secret).
+        auditor: X25519 key (hex) that transcripts of secure sums are sealed to; empty where none are kept.
+        store: URL that bundles are kept under, or None for the run's folder.
     """
 
     data: str | None = "wdbc"
@@ -121,12 +132,21 @@ class RunSettings:
     threads: int = 1
     workers: int = 1
     dropout: float = 0.0
+    rule: str | None = None
+    rule_share: float | None = None
     flippers: int = 0
     free_riders: int = 0
+    attack: str | None = None
+    attackers: float | None = None
+    malicious_hospital: int = 0
+    unclipped: bool = False
     inflating_hospital: int = 0
     inflation: int = 1
     own_payees: float = 0.5
+    quarantine: SuspicionSettings | None = DEFAULT_QUARANTINE
     seed: int = 0
+    auditor: str = ""
+    store: str | None = None
 
     def __post_init__(self) -> None:
         """Check what no other part checks.
@@ -150,8 +170,11 @@ class RunSettings:
                 f"{self.devices} devices a hospital cannot make a cohort of at least {self.k_min} (k_min): "
                 "take more devices or a smaller --k-min"
             )
-        if self.flippers + self.free_riders > self.hospitals * self.devices:
-            raise SpecError("more dishonest devices than devices: take fewer flippers and free riders")
+        check_attack(self)
+        if self.flippers + self.free_riders + attacker_count(self) > self.hospitals * self.devices:
+            raise SpecError(
+                "more dishonest devices than devices: take fewer flippers, free riders and attackers"
+            )
         if not 0 <= self.inflating_hospital <= self.hospitals:
             raise SpecError(f"hospital {self.inflating_hospital} cannot inflate: there are {self.hospitals}")
         if self.inflation < 1 or not 0 <= self.own_payees <= 1:
@@ -160,7 +183,8 @@ class RunSettings:
         self._check_updates()
         self._check_privacy()
         self._check_data()
-        self._check_root()
+        check_root(self)
+        check_rule(self)
 
     def _check_updates(self) -> None:
         """Refuse what no update can be, before any data is read."""
@@ -218,27 +242,6 @@ class RunSettings:
             raise SpecError("a table needs its label column: --label COLUMN")
         if self.ranges is not None and self.csv is None:
             raise SpecError("--ranges is about a table: name it with --csv")
-
-    def _check_root(self) -> None:
-        """Refuse a root set that cannot be or that nothing uses, and uses of one that is not there."""
-        if not 0 <= self.root_share <= LARGEST_ROOT:
-            raise SpecError(
-                f"root share {self.root_share}: choose 0 to {LARGEST_ROOT} of the rows; 0.01 to 0.02 is usual"
-            )
-        if self.start not in ("seed", "root"):
-            raise SpecError(f"start {self.start!r} is unknown: choose seed or root")
-        if self.projection < 0:
-            raise SpecError(f"projection to {self.projection} directions: choose at least 1, or leave it out")
-        used = self.start == "root" or self.projection > 0
-        if used and self.root_share == 0:
-            raise SpecError(
-                "--start root and --projection take rows that are public: set some aside, --root-share 0.02"
-            )
-        scales = self.csv is not None and self.ranges is None and self.draws_noise
-        if self.root_share > 0 and not (used or scales):
-            raise SpecError(
-                "nothing uses the root set: add --start root or --projection N, or leave --root-share out"
-            )
 
     def load(self) -> Table:
         """Read the data.
@@ -350,13 +353,16 @@ class RunSettings:
             bits=self.bits,
         )
 
-    def round_spec(self, schema: Schema, *, reference_rows: int, scoring_digest: str) -> RoundSpec:
+    def round_spec(
+        self, schema: Schema, *, reference_rows: int, scoring_digest: str, root_digest: str
+    ) -> RoundSpec:
         """The spec of the run's rounds.
 
         Args:
             schema: the agreed data schema.
             reference_rows: rows that make a weight of 1.
             scoring_digest: digest (hex) of the agreed scoring settings.
+            root_digest: digest (hex) of the root set.
 
         Raises:
             SpecError: settings that cannot work.
@@ -368,6 +374,8 @@ class RunSettings:
             reference_rows=reference_rows,
             schema_digest=digest_json(schema.to_json()).hex(),
             scoring_digest=scoring_digest,
+            rule=rule_spec(self, root_digest),
+            auditor=self.auditor,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -382,6 +390,8 @@ class RunSettings:
             SpecError: a setting is unknown or out of range.
         """
         try:
-            return cls(**{**value, **{name: tuple(value[name]) for name in _LISTS if name in value}})
+            known = {"rule": "mean", QUARANTINE: None, **value}  # what was, before it could be chosen
+            known[QUARANTINE] = read_quarantine(known[QUARANTINE])
+            return cls(**{**known, **{name: tuple(value[name]) for name in _LISTS if name in value}})
         except TypeError as error:
             raise SpecError(f"run settings are malformed: {error}") from error

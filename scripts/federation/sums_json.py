@@ -30,7 +30,9 @@ def sum_name(hospital: int, cohort: int | None) -> str:
 
 def report_json(report: CohortReport) -> dict[str, Any]:
     """Who took part in a sum, as a JSON object."""
+    kept = {"transcript_hash": report.transcript_hash.hex()} if report.transcript_hash else {}
     return {
+        **kept,
         "cohort": report.cohort,
         "link_class": report.link_class,
         "members": [address.hex() for address in report.members],
@@ -66,6 +68,7 @@ def read_report(hospital: int, item: dict[str, Any]) -> CohortReport:
         deposited_hash=bytes.fromhex(item["deposited_hash"]),
         masked_hashes=bytes_map(item["masked_hashes"]),
         signatures=bytes_map(item["signatures"]),
+        transcript_hash=bytes.fromhex(item.get("transcript_hash", "")),
     )
 
 

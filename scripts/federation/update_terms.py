@@ -9,6 +9,7 @@ from fl_core.cohorts import default_threshold
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec, parameter_count
 from fl_core.privacy import NoiseSpec, Sensitivity, calibrate, default_delta, fewest_survivors
+from fl_core.robust import MEAN, RuleSpec
 from fl_core.secagg import minimum_threshold
 from fl_core.secagg.plan import MAX_BITS, MIN_BITS
 from fl_core.spec import Profile, RoundSpec
@@ -117,6 +118,8 @@ def agree_on_spec(
     reference_rows: int,
     schema_digest: str,
     scoring_digest: str,
+    rule: RuleSpec = MEAN,
+    auditor: str = "",
 ) -> RoundSpec:
     """The spec of a run's rounds.
 
@@ -127,6 +130,8 @@ def agree_on_spec(
         reference_rows: rows that make a weight of 1.
         schema_digest: digest (hex) of the agreed data schema.
         scoring_digest: digest (hex) of the agreed scoring settings.
+        rule: what combines the released sums.
+        auditor: X25519 key (hex) that transcripts are sealed to; empty for none.
 
     Raises:
         SpecError: values that cannot work, alone or together.
@@ -149,6 +154,8 @@ def agree_on_spec(
         min_hospitals=agreed.min_hospitals,
         compression=agreed.compression,
         noise=agreed.noise,
+        rule=rule,
+        auditor=auditor,
     )
 
 

@@ -20,6 +20,7 @@ from fl_core.simulation.behaviours import Behaviour
 from fl_core.simulation.faults import Death
 from fl_core.spec import RoundSpec
 from fl_core.tiers import Called, CalledCohort, Cloud, Device, Edge, PublicDraw, Records, ValidationRows
+from fl_core.tiers.forging_device import ForgingDevice
 from fl_core.training import LocalTraining
 from fl_core.updates.ring import Ring
 
@@ -88,6 +89,10 @@ class NotingDevice(Device):
         return super().join(task, delta)
 
 
+class NotingForger(ForgingDevice, NotingDevice):
+    """The same, and it masks whatever it is told to."""
+
+
 @dataclass
 class SmallRun:
     """Devices, edges, cloud and engine of a run; `ready_to_train` gives one whose devices have features."""
@@ -108,6 +113,7 @@ class SmallRun:
         devices=8,
         faults=None,
         behaviours=None,
+        forging=(),
         link_classes=None,
         seeded=True,
         **spec_changes,
@@ -125,7 +131,7 @@ class SmallRun:
         for h in range(1, hospitals + 1):
             edge = edge_of(h, draw_seed=lambda h=h: bytes([h]) * 32) if seeded else edge_of(h)
             members = tuple(
-                NotingDevice(
+                (NotingForger if (h, i) in forging else NotingDevice)(
                     accounts=_fresh_accounts(),
                     verifier=LocalVerifier(),
                     domain=DOMAIN,

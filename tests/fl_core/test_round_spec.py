@@ -13,6 +13,7 @@ from fl_core.canonical import canonical_json, parse_json
 from fl_core.errors import SpecError
 from fl_core.models import ModelSpec, initial_vector
 from fl_core.privacy import NoiseSpec
+from fl_core.robust import MEAN, RuleSpec
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import DEVICE_CLASSES, DeviceClass, Profile, RoundSpec, epoch_of
 from fl_core.training import LocalTraining
@@ -238,6 +239,7 @@ def test_every_field_of_a_spec_changes_its_digest():
         "utility_clip": 2.0,
         "compression": CompressionSpec(0.5),
         "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1, corrupted_hospitals=1),
+        "auditor": "12" * 32,
     }
     counts = (
         "cohort_size",
@@ -249,7 +251,7 @@ def test_every_field_of_a_spec_changes_its_digest():
         "min_hospitals",
     )
     changes.update({name: getattr(spec, name) + 1 for name in counts})
-    assert set(changes) | {"profile"} == {field.name for field in fields(RoundSpec)}
+    assert set(changes) | {"profile", "rule"} == {field.name for field in fields(RoundSpec)}
     others = {
         replace(spec, profile=p, min_hospitals=1).digest for p in (Profile.HOSPITAL, Profile.ACCOUNTABLE)
     }
@@ -259,6 +261,41 @@ def test_every_field_of_a_spec_changes_its_digest():
         *(replace(spec, **{name: value}).digest for name, value in changes.items()),
     }
     assert len(digests) == len(changes) + 3
+
+
+def test_the_rule_and_each_of_its_parameters_change_the_digest():
+    spec = spec_of(4)
+    rules = [
+        RuleSpec(),
+        RuleSpec("median"),
+        RuleSpec("geometric-median"),
+        RuleSpec("trimmed-mean", 0.2),
+        RuleSpec("trimmed-mean", 0.3),
+        RuleSpec("multi-krum", 0.3),
+        RuleSpec("fltrust", root_digest="ab" * 32),
+        RuleSpec("fltrust", root_digest="cd" * 32),
+    ]
+    assert len({replace(spec, rule=rule).digest for rule in rules}) == len(rules)
+    for rule in rules:
+        chosen = replace(spec, rule=rule)
+        assert RoundSpec.from_json(parse_json(canonical_json(chosen.to_json()))) == chosen
+
+
+def test_a_spec_from_before_there_were_rules_means_the_mean_and_has_the_digest_it_had():
+    spec = spec_of(4)
+    written = spec.to_json()
+    assert "rule" not in written
+    assert RoundSpec.from_json(written).rule == MEAN
+    said = {**written, "rule": {"name": "mean", "share": 0.0, "root_digest": None}}
+    plan = RoundPlan(7, spec, PLAN.model)
+    forged = plan.encode().replace(canonical_json(written), canonical_json(said))
+    with pytest.raises(SpecError):
+        RoundPlan.decode(forged)  # one form only
+
+
+def test_no_rule_tells_good_from_bad_in_one_sum_over_all():
+    with pytest.raises(SpecError, match="median needs profile accountable or hospital"):
+        spec_of(4, profile=Profile.PRIVATE, min_hospitals=3, rule=RuleSpec("median"))
 
 
 @pytest.mark.parametrize(

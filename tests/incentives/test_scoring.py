@@ -7,6 +7,7 @@ from incentives import (
     CohortKey,
     IncentivesError,
     SpreadFloor,
+    agree,
     combine,
     hospital_scores,
     score,
@@ -111,6 +112,40 @@ def test_a_lying_minority_moves_a_combined_utility_no_further_than_an_honest_vie
     for lie in (-(10**9), 10**9):
         combined = combine(honest | {4: base | {key: lie}}, floor=FLOOR)
         assert min(views_of_it) <= combined[key] <= max(views_of_it)
+
+
+def test_what_validators_agree_on_keeps_its_unit_and_drops_their_level():
+    cohorts = [CohortKey(h, c) for h in (1, 2, 3, 4) for c in (0, 1)]
+    worth = {key: 1_000 * index for index, key in enumerate(cohorts)}
+    agreed = agree(
+        {v: {key: value + 50_000 * v for key, value in worth.items()} for v in (1, 2, 3, 4)}, floor=FLOOR
+    )
+    assert agreed.utilities.keys() == set(cohorts)
+    # each validator takes off the median of what it may value, the cohorts of others
+    assert agreed.utilities[CohortKey(4, 1)] - agreed.utilities[CohortKey(4, 0)] == 1_000
+    assert agreed.scale == max(
+        1_000, sum(map(abs, agreed.utilities.values())) * 12_533 // (10_000 * len(cohorts))
+    )
+
+
+@pytest.mark.parametrize("lie", [-(10**15), 10**15])
+def test_one_liar_of_four_does_not_decide_what_is_agreed(lie):
+    cohorts = [CohortKey(h, c) for h in (1, 2, 3, 4, 5) for c in (0, 1)]
+    worth = {key: 1_000 * index for index, key in enumerate(cohorts)}
+    honest = dict.fromkeys((1, 2, 3), worth)
+    truthful = agree(honest | {4: worth}, floor=FLOOR)
+    fooled = agree(honest | {4: worth | {CohortKey(5, 0): lie, CohortKey(1, 1): -lie}}, floor=FLOOR)
+    far = max(abs(fooled.utilities[key] - truthful.utilities[key]) for key in cohorts)
+    assert far <= 2_000  # the liar's levels differ, by as much as honest levels do
+    assert fooled.scale <= truthful.scale + 2_000
+
+
+def test_cohorts_with_too_few_views_are_not_agreed_on():
+    cohorts = {CohortKey(1, 0): 1, CohortKey(2, 0): 2}
+    nothing = agree({1: cohorts, 2: cohorts}, floor=FLOOR)
+    assert (nothing.utilities, nothing.scale) == ({}, 1_000)
+    assert agree({}, floor=FLOOR).utilities == {}
+    assert agree({1: {CohortKey(1, 0): 5}}, floor=FLOOR).utilities == {}
 
 
 @pytest.mark.parametrize("floor", [(0, 0), (1, -1)])

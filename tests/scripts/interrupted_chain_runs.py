@@ -85,7 +85,7 @@ def resume(deployment: Deployment, url: str, folder: Path, fatal: list[Any] | No
     run = resumed.run
     run.train()
     ledger, records = consortium.contracts.ledger, [summary.record for summary in run.summaries]
-    lines = audit_run(folder, run.state, consortium.contracts)
+    lines = audit_run(run.store, run.state, consortium.contracts)
     payouts = claim_all(consortium, records, run.state.devices(), clock)
     return {
         "notes": list(resumed.notes),

@@ -145,7 +145,7 @@ def test_a_cohort_below_k_min_is_refused_before_any_work(tmp_path):
         (("--public-top", "0.2"), "not sent"),
         (("--root-share", "0.5", "--start", "root"), "root share 0.5"),
         (("--root-share", "nan", "--start", "root"), "root share nan"),
-        (("--root-share", "0.02"), "nothing uses the root set"),
+        (("--root-share", "0.02", "--rule", "mean"), "nothing uses the root set"),
         (("--start", "root"), "--root-share"),
         (("--start", "afresh"), "start 'afresh'"),
         (("--projection", "8"), "--root-share"),

@@ -11,7 +11,7 @@ from interrupted_runs import fresh
 
 from fl_core.checkpoint import CheckpointError, CheckpointStore
 from fl_core.engine import InProcessEngine
-from scripts.federation import rounds
+from fl_core.stores import FolderStore
 from scripts.federation.begun_rounds import BEGUN_FILE, last_begun
 from scripts.federation.offline import offline_run
 from scripts.federation.resume import resume_offline
@@ -68,8 +68,8 @@ def charged(run):
 
 
 def test_a_round_whose_sums_were_released_is_not_released_again_with_other_noise(tmp_path, monkeypatch):
-    released, write = [], rounds.write_bundle
-    monkeypatch.setattr(rounds, "write_bundle", lambda *it: released.append(it[0].name) or write(*it))
+    released, write = [], FolderStore.write_bundle
+    monkeypatch.setattr(FolderStore, "write_bundle", lambda *it: released.append(it[1]) or write(*it))
     folder = killed_after_the_bundle(started(tmp_path), monkeypatch)
     assert (folder / "rounds" / "000001").is_dir()
     resumed = resume_offline(folder)
@@ -78,7 +78,7 @@ def test_a_round_whose_sums_were_released_is_not_released_again_with_other_noise
     assert resumed.notes[1] == "the unfinished bundle of round 1 was removed"
     assert charged(resumed.run) == {(1,)}
     resumed.run.train()
-    assert released == ["000001", "000002", "000003"]
+    assert released == [1, 2, 3]
     assert charged(resumed.run) == {(1, 2, 3)}
     loss = resumed.run.population.privacy_loss()
     assert loss == resumed.run.spec.loss(3)

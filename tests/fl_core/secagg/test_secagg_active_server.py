@@ -14,6 +14,7 @@ from fl_core.secagg import messages as wire
 from fl_core.secagg.masking import MaskKey
 from fl_core.secagg.pairwise import crypt_table
 from fl_core.secagg.shamir import Interpolation, encode_element
+from fl_core.secagg.transcript import input_hash
 from fl_core.signing import LocalSigner
 
 ADVERTISE, DEPOSIT, MASK, AGREE, OPEN = range(STAGES)
@@ -305,7 +306,9 @@ def test_a_masked_input_signed_by_somebody_else_is_refused():
         if (stage, member) != (MASK, 1):
             return message
         packed = wire.MaskedInput.decode(message, run.plan).packed
-        statement = masked_input_message(DOMAIN, run.plan, run.server._deposited_hash, sha256(packed))
+        own = run.server._deposits[member]
+        signed = input_hash(sha256(packed), own.self_check, own.checks)
+        statement = masked_input_message(DOMAIN, run.plan, run.server._deposited_hash, signed)
         return wire.MaskedInput(packed, run.world.accounts[0].sign(statement)).encode(run.plan)
 
     run = cohort(size=6)

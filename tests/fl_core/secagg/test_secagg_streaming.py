@@ -22,6 +22,7 @@ from fl_core.secagg import (
     masked_input_message,
 )
 from fl_core.secagg import messages as wire
+from fl_core.secagg.transcript import input_hash
 from fl_core.signing import LocalVerifier
 
 MASK = 2
@@ -73,13 +74,15 @@ def test_a_sum_in_blocks_is_the_sum(dim, bits, entries, on_disk, tmp_path):
             )
             packed[address] += decoded.packed
     assert not server.awaited
+    checks = {plan.members[i]: (item.self_check, item.checks) for i, item in server._deposits.items()}
     result = finished(server, clients)
     assert result.sum.tolist() == plain_sum(plan, vectors, range(5))
     assert not any(tmp_path.iterdir())
     for address, whole in packed.items():
         assert len(whole) == plan.packed_bytes
-        assert result.masked_hashes[address] == sha256(whole)
-        statement = masked_input_message(DOMAIN, plan, result.deposited_hash, sha256(whole))
+        signed = input_hash(sha256(whole), *checks[address])
+        assert result.masked_hashes[address] == signed
+        statement = masked_input_message(DOMAIN, plan, result.deposited_hash, signed)
         assert LocalVerifier().recover(statement, result.signatures[address]) == address
 
 

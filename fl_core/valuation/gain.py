@@ -1,9 +1,4 @@
-"""What a cohort's mean update is worth on a hospital's own validation rows.
-
-A utility is the mean over the rows of the loss saved by the update, each row's part clipped so that no single record
-decides, and the whole rounded to a coarse step (DESIGN.md sections 5 and 12). Utilities are integers in millionths of
-a nat, so that everything computed from them can be recomputed exactly.
-"""
+"""The gain: the loss that a cohort's mean update saves by itself."""
 
 from __future__ import annotations
 
@@ -12,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.errors import DataError
 from fl_core.models import ModelSpec
 from fl_core.training import evaluate, per_record_loss
-
-UTILITY_UNIT = 1_000_000
+from fl_core.valuation.quantised import quantised_mean, require_rows
 
 
 def cohort_utilities(
@@ -29,7 +22,7 @@ def cohort_utilities(
     clip: float,
     step: int,
 ) -> list[int]:
-    """Utilities of cohorts on one validator's rows.
+    """Gains of cohorts on one validator's rows.
 
     Args:
         model: architecture.
@@ -45,18 +38,16 @@ def cohort_utilities(
 
     Raises:
         DataError: there are no validation rows.
+        SpecError: a clip or step that is none.
     """
-    if len(labels) == 0:
-        raise DataError("a validator without validation rows cannot value cohorts: give it some rows")
+    require_rows(labels)
     before = per_record_loss(model, start, features, labels)
     utilities = []
     for update in mean_updates:
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # an update that explodes is worth the least, not an error
+        # an update that explodes is worth the least, not an error
+        with np.errstate(over="ignore", invalid="ignore"):
             after = per_record_loss(model, (start + update).astype(np.float32), features, labels)
-            gain = np.nan_to_num(np.clip(before - after, -clip, clip), nan=-clip)
-        utilities.append(round(float(gain.mean()) * UTILITY_UNIT / step) * step)
+            utilities.append(quantised_mean(before - after, clip=clip, step=step))
     return utilities
 
 
