@@ -15,7 +15,7 @@ from fl_core.errors import SpecError
 
 MAX_NESTING = 64
 _EXACT = 2.0**53
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRINGS = re.compile(rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)')  # an unended one too: no second look at it
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -78,7 +78,7 @@ def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     read as the float it stands for: canonical JSON has no other.
 
     Raises:
-        SpecError: not UTF-8, not JSON (NaN and infinities are not), or nested more than 64 deep.
+        SpecError: not UTF-8, not JSON (NaN, infinities and what no double holds are not), or nested more than 64 deep.
     """
     # Counted beforehand: libraries raise the recursion limit so far that a decoder would overrun the stack.
     depth = 0
@@ -87,7 +87,12 @@ def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         if depth > MAX_NESTING:
             raise SpecError(f"not JSON that is read here: nested more than {MAX_NESTING} deep")
     try:
-        return json.loads(data.decode("utf-8"), parse_int=_whole_number, parse_constant=_refuse_constant)
+        return json.loads(
+            data.decode("utf-8"),
+            parse_int=_whole_number,
+            parse_float=_finite,
+            parse_constant=_refuse_constant,
+        )
     except ValueError as error:
         raise SpecError(f"not JSON: {error}") from error
 
@@ -97,6 +102,13 @@ def _whole_number(digits: str) -> int | float:
     if not math.isfinite(value):
         raise ValueError(f"a number of {len(digits)} digits is out of range")
     return int(digits) if abs(value) < _EXACT else value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {digits[:40]} is out of range")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

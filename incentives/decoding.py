@@ -39,6 +39,7 @@ __all__ = [
     "round_evidence",
 ]
 
+_MOST_SWEEPS = 1_000  # settings come with a bundle: they must not keep an auditor busy for ever
 _TRUST = 0.25  # of the prior's parts, beside what a hospital's devices say of them
 
 
@@ -89,8 +90,8 @@ class DecoderSettings:
         for name in ("drift", "bad_share"):
             if not 0 < getattr(self, name) < 1:
                 raise IncentivesError(f"decoder {name} is {getattr(self, name)}: it must lie in (0, 1)")
-        if self.sweeps < 0:
-            raise IncentivesError(f"decoder sweeps is {self.sweeps}: it must not be negative")
+        if not 0 <= self.sweeps <= _MOST_SWEEPS:
+            raise IncentivesError(f"decoder sweeps is {self.sweeps}: it must lie in 0..{_MOST_SWEEPS}")
         if not 1 <= self.step <= FULL_SCORE or FULL_SCORE % self.step:
             raise IncentivesError(f"decoder step is {self.step}: it must divide 10000")
 

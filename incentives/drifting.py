@@ -23,6 +23,7 @@ from incentives.evidence import CohortEvidence, RoundEvidence
 
 _Floats = npt.NDArray[np.float64]
 _SMOOTHING_ROUNDS = 1.0
+_LARGEST = 4.0  # scales of a round: one cohort of one round is not held against its members for ever
 _SAMPLED_ROUNDS = 16
 _CONSTANT = (0.0, 0.7, 0.95)
 _PROPORTIONAL = (0.0, 0.4, 0.75, 0.95)
@@ -88,12 +89,15 @@ class _Seen:
 def _seen(rounds: Sequence[RoundEvidence], devices: Sequence[bytes]) -> _Seen:
     numbers = np.array([item.round for item in rounds], dtype=np.float64)
     cohorts = [cohort for item in rounds for cohort in item.cohorts]
+    scales = _smoothed(np.array([float(item.scale) for item in rounds]), numbers)
+    of_row = np.repeat(np.arange(len(rounds)), [len(item.cohorts) for item in rounds])
+    bound = _LARGEST * scales[of_row]
     return _Seen(
         numbers=numbers,
-        scales=_smoothed(np.array([float(item.scale) for item in rounds]), numbers),
+        scales=scales,
         design=_design(cohorts, devices),
-        of_row=np.repeat(np.arange(len(rounds)), [len(item.cohorts) for item in rounds]),
-        values=np.array([float(cohort.utility) for cohort in cohorts]),
+        of_row=of_row,
+        values=np.clip([float(cohort.utility) for cohort in cohorts], -bound, bound),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +30,9 @@ from scripts.federation.auditing import audit_run, rounds_of
 from scripts.federation.auditor_key import SealedTranscripts, create_key, read_private_key
 from scripts.federation.run_state import RunState
 from scripts.federation.transcript_deletion import (
+    delete_all_transcripts,
     delete_transcripts,
-    deleted_rounds,
+    excused_rounds,
     require_undisputable,
 )
 
@@ -97,12 +99,13 @@ def audit(
         None if no_chain or state.deployment is None else open_run_contracts(state, home, url, expected_chain)
     )
     if delete:
-        _delete(bundles, state, contracts, number, screen, as_json=as_json)
+        elsewhere = rounds_elsewhere(runs, state)
+        _delete(bundles, state, contracts, number, elsewhere, screen, as_json=as_json)
         return
     opened = None
     if transcript and key is not None:
         private = read_private_key(key, partial(_password, password_file))
-        opened = SealedTranscripts(bundles, private, deleted_rounds(bundles))
+        opened = SealedTranscripts(bundles, private, excused_rounds(bundles, contracts, _now(contracts)))
     many = number is None and len(state.rounds) >= FOLDED_FROM
     shown = AuditScreen(screen, folded=many if verbose is None else not verbose, quiet=as_json)
     with screen.status("auditing"):
@@ -113,6 +116,7 @@ def audit(
             rounds=None if number is None else [number],
             elsewhere=rounds_elsewhere(runs, state),
             transcripts=opened,
+            without_chain=no_chain,
             progress=shown.take,
         )
         shown.flush()
@@ -120,7 +124,7 @@ def audit(
         what = "any round" if number is None else f"round {number}"
         raise CommandError(f"run {state.run} does not have {what}: there is nothing to audit")
     if as_json:
-        print_json(audit_json(state.run, lines))
+        print_json(audit_json(state.run, lines, chain=contracts is not None))
     else:
         without = "" if contracts is not None else " (bundles only, held against no chain)"
         first = first_difference(lines)
@@ -152,16 +156,22 @@ def _password(file: Path | None) -> str | None:
     return read_password(file=file, env=PASSWORD_VARIABLE)
 
 
+def _now(contracts: Contracts | None) -> int:
+    """The chain's time, 0 without a chain."""
+    return 0 if contracts is None else clock_for(contracts.w3).now()
+
+
 def _delete(
     bundles: RunStore,
     state: RunState,
     contracts: Contracts | None,
     number: int | None,
+    elsewhere: Collection[int],
     screen: Console,
     *,
     as_json: bool,
 ) -> None:
-    rounds = state.rounds if number is None else [number]
+    rounds = sorted({*state.rounds, *bundles.bundles()}) if number is None else [number]
     if number is not None and number not in state.rounds:
         raise CommandError(f"run {state.run} does not have round {number}: there is nothing to delete")
     if state.deployment is not None and contracts is None:
@@ -169,8 +179,10 @@ def _delete(
             f"run {state.run} is on a chain, which knows whether its rounds can still be disputed: leave out --no-chain"
         )
     if contracts is not None:
-        require_undisputable(contracts, rounds, clock_for(contracts.w3).now())
-    count = delete_transcripts(bundles, rounds)
+        # transcripts are kept before the bundle: those of the round under way are there without one
+        under_way = {contracts.ledger.current_round()} - {0, *elsewhere} if number is None else set[int]()
+        require_undisputable(contracts, under_way.union(rounds), _now(contracts))
+    count = delete_all_transcripts(bundles, rounds) if number is None else delete_transcripts(bundles, rounds)
     if as_json:
         print_json({"run": state.run, "rounds": rounds, "deleted": count})
     else:

@@ -42,7 +42,7 @@ from scripts.console.output import console, print_json
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
 from scripts.console.session import find_run, open_deployment, open_keyring, open_run_contracts
-from scripts.federation.alerts import ALERTS_FILE, Webhook
+from scripts.federation.alerts import ALERTS_FILE
 from scripts.federation.auditor_key import read_public_key
 from scripts.federation.consortium import Consortium
 from scripts.federation.offline import offline_run
@@ -56,6 +56,7 @@ from scripts.federation.rule_notes import BACKDOOR, rule_notes
 from scripts.federation.run import STATE_FILE, Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import run_on_chain
+from scripts.federation.webhook import Webhook
 from scripts.federation.worker_processes import worker_count
 
 __all__ = ["offline_run", "train"]

@@ -46,7 +46,7 @@ class FolderStore:
         """See `RunStore`."""
         return sorted(int(path.name) for path in _listed(self.folder / ROUNDS) if path.name.isdecimal())
 
-    def sweep(self, keep: Collection[int]) -> list[int]:
+    def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
         """See `RunStore`."""
         left = [
             path
@@ -58,6 +58,9 @@ class FolderStore:
                 shutil.rmtree(path)
             except OSError as error:
                 raise BundleError(f"cannot remove {path}: {reason(error)}") from error
+        if transcripts is not None:
+            for digest in set(self.transcripts()).difference(transcripts):
+                self.remove_transcript(digest)
         return sorted(int(path.name) for path in left if path.name.isdecimal())
 
     def keep_transcript(self, sealed: bytes) -> None:

@@ -75,7 +75,7 @@ class ObjectStore:
         names = (name.removesuffix(".json") for name in self._listed(ROUNDS) if name.endswith(".json"))
         return sorted(int(name) for name in names if name.isdecimal())
 
-    def sweep(self, keep: Collection[int]) -> list[int]:
+    def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
         """See `RunStore`. What only the rounds removed name goes with them."""
         left = [number for number in self.bundles() if number not in keep]
         for number in left:
@@ -88,6 +88,9 @@ class ObjectStore:
         for name in self._listed(OBJECTS):
             if name not in named:
                 self._remove(f"{OBJECTS}/{name}")
+        if transcripts is not None:
+            for digest in set(self.transcripts()).difference(transcripts):
+                self._remove(f"{TRANSCRIPTS}/{digest.hex()}")
         return left
 
     def keep_transcript(self, sealed: bytes) -> None:

@@ -25,7 +25,7 @@ def open_store(url: str | None, run: str, folder: Path) -> RunStore:
         folder: the run's own folder.
 
     Raises:
-        BundleError: an unknown kind of store, or one whose client is not installed.
+        BundleError: an unknown kind of store, one whose client is not installed, or a URL that holds a secret.
     """
     if url is None:
         return FolderStore(folder)
@@ -60,7 +60,11 @@ def _local_folder(url: str) -> Path | None:
 
 
 def _file_system(url: str) -> tuple[Any, str]:
-    protocol = url.split("://", 1)[0]
+    protocol, rest = url.split("://", 1)
+    if "@" in rest or "?" in rest:  # it goes into run.json and into errors
+        raise BundleError(
+            f"a {protocol}:// store is named without user, password or query: leave those to the client's settings"
+        )
     try:
         files, root = fsspec.core.url_to_fs(url)
     except ImportError as error:

@@ -25,8 +25,12 @@ class RunStore(Protocol):
     def bundles(self) -> list[int]:
         """Numbers of the rounds that bundles are there of, in order."""
 
-    def sweep(self, keep: Collection[int]) -> list[int]:
-        """Remove the bundles of all other rounds, and what killed writers left; the numbers removed, in order."""
+    def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
+        """Remove the bundles of all other rounds, and what killed writers left; the numbers removed, in order.
+
+        Transcripts go too, but for those of `transcripts`; without it all stay, since a store cannot tell which ones
+        its bundles name.
+        """
 
     def keep_transcript(self, sealed: bytes) -> None:
         """Keep a sealed transcript."""

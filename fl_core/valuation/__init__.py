@@ -5,7 +5,8 @@ coarse step (DESIGN.md sections 5 and 12):
 
 - the *gain*: the loss saved by applying the cohort's mean update by itself;
 - the *path gain*: what the update contributes to the loss saved between the model before the round and the one after.
-  It is linear in the update, so what a cohort has is the weighted mean of what its members have.
+  It is linear in the update as long as no row's part is clipped, so what a cohort has is then the weighted mean of
+  what its members have.
 
 Utilities are integers in millionths of a nat, so that everything computed from them can be recomputed exactly.
 """

@@ -7,8 +7,9 @@ ICML 2017). The trapezoid rule takes the gradients at both ends:
 
     path gain(u) = -<(grad L(w) + grad L(w')) / 2, u>.
 
-It is linear in u. Hence cohorts' path gains are weighted means of their devices', whatever the others in the cohort
-sent, no curvature comes between, and weighted over all cohorts they add up to about what the round gained.
+It is linear in u as long as no row is clipped. Hence cohorts' path gains are then weighted means of their devices',
+whatever the others in the cohort sent, no curvature comes between, and weighted over all cohorts they add up to about
+what the round gained.
 """
 
 from __future__ import annotations

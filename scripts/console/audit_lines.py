@@ -81,10 +81,11 @@ def first_difference(lines: Sequence[AuditLine]) -> str | None:
     return next((f"{line.subject}, {line.findings[0]}" for line in lines if line.findings), None)
 
 
-def audit_json(run: str, lines: Sequence[AuditLine]) -> dict[str, Any]:
-    """An audit as a JSON object."""
+def audit_json(run: str, lines: Sequence[AuditLine], *, chain: bool) -> dict[str, Any]:
+    """An audit as a JSON object; `chain` says whether it was held against a ledger."""
     return {
         "run": run,
+        "chain": chain,
         "audit_ok": all(line.ok for line in lines),
         "first_difference": first_difference(lines),
         "lines": [

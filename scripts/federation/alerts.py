@@ -6,66 +6,18 @@ webhook that fails is noted in the log; it stops nothing.
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.error
-import urllib.request
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from fl_core.errors import SpecError
 from scripts.federation.record import RoundRecord
+from scripts.federation.webhook import Webhook
 
 ALERTS_FILE = "alerts.jsonl"
-_TIMEOUT_S = 5.0
 _NATS = 1_000
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """Where alerts are posted.
-
-    Attributes:
-        url: http or https; it may hold a token, so that it is kept nowhere and shown without path and query.
-
-    Raises:
-        SpecError: it is no such URL.
-    """
-
-    url: str
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be posted to."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SpecError(
-                "--alert-webhook takes a URL that begins with http:// or https:// and names a host"
-            )
-
-    @property
-    def host(self) -> str:
-        """The host, which is all that may be shown."""
-        return str(urlsplit(self.url).hostname)
-
-    def post(self, alerts: list[dict[str, Any]]) -> str | None:
-        """Post alerts in one request; why it failed, or None."""
-        body = json.dumps({"alerts": alerts}).encode()
-        request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-            self.url, data=body, headers={"Content-Type": "application/json"}, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310
-                return None
-        except urllib.error.HTTPError as error:
-            error.close()
-            return f"it answered {error.code}"
-        except urllib.error.URLError as error:
-            return f"{error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            return f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -105,14 +57,18 @@ class Alerts:
         return fresh
 
     def _log(self, lines: list[dict[str, Any]]) -> None:
-        with self.path.open("a", encoding="utf-8") as log:
-            log.writelines(f"{json.dumps(line, sort_keys=True)}\n" for line in lines)
+        text = "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines).encode()
+        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+            end = log.tell()
+            if end and os.pread(log.fileno(), 1, end - 1) != b"\n":
+                text = b"\n" + text  # a crash cut the last line short: it must not take the next one with it
+            log.write(text)
 
 
 def read_alerts(folder: Path) -> list[dict[str, Any]]:
     """The alerts of a run's folder, in order; a line that a crash cut short is left out."""
     try:
-        lines = (folder / ALERTS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / ALERTS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     found = []

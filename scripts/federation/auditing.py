@@ -16,7 +16,7 @@ from fl_core.bundle import bundle_digest
 from fl_core.errors import BundleError
 from fl_core.stores import RunStore
 from incentives import Finding, HospitalEntry, IncentivesError, PaidClaim, check_close, check_payouts
-from scripts.federation.checks.line import CheckLine, Verdict
+from scripts.federation.checks.line import CheckLine, Verdict, same
 from scripts.federation.checks.transcribed import Transcripts
 from scripts.federation.contributions import entry_of
 from scripts.federation.facts import LedgerFacts
@@ -74,6 +74,7 @@ def audit_run(
     rounds: Sequence[int] | None = None,
     elsewhere: Collection[int] = (),
     transcripts: Transcripts | None = None,
+    without_chain: bool = False,
     progress: Callable[[AuditLine], None] = lambda _: None,
 ) -> list[AuditLine]:
     """Audit a run.
@@ -87,6 +88,7 @@ def audit_run(
             them.
         elsewhere: rounds of the ledger whose bundles are known to be in other runs.
         transcripts: of the secure sums, with the auditor's key; None leaves those sums unchecked.
+        without_chain: the caller leaves out a chain that there is; otherwise a bundle that names one is a finding.
         progress: called with each line.
 
     Returns:
@@ -97,11 +99,11 @@ def audit_run(
     bundled = sorted({*state.rounds, *store.bundles()})
     checker = RoundChecker(transcripts)
     found = (
-        _offline_lines(store, bundled, checker)
+        _offline_lines(store, state.run, bundled, checker, without_chain=without_chain)
         if contracts is None
-        else _chain_lines(store, bundled, contracts, frozenset(elsewhere), checker)
+        else _chain_lines(store, state.run, bundled, contracts, frozenset(elsewhere), checker)
     )
-    schema = _schema_lines(store, bundled) if state.settings.projection else ()
+    schema = _schema_lines(store, state.run, bundled) if state.settings.projection else ()
     for line in itertools.chain(found, schema):
         if rounds is not None and (line.round_number is None or line.round_number > max(rounds)):
             break
@@ -111,9 +113,14 @@ def audit_run(
     return lines
 
 
-def _offline_lines(store: RunStore, bundled: Sequence[int], checker: RoundChecker) -> Iterator[AuditLine]:
+def _offline_lines(
+    store: RunStore, run: str, bundled: Sequence[int], checker: RoundChecker, *, without_chain: bool
+) -> Iterator[AuditLine]:
     for number in bundled:
-        record, _, findings = _read(store, number)
+        record, _, findings = _read(store, run, number)
+        if record is not None and record.chain_id and not without_chain:
+            named = f"held against the ledger that it names, of chain {record.chain_id}"
+            findings.append(Finding("bundle", f"round {number}", named, "a run that says it has no chain"))
         yield AuditLine(number, CheckLine("bundle", _BUNDLE, tuple(findings)))
         yield from _recomputed(number, record, checker, None)
         for check, what in (("allocations", _ALLOCATIONS), ("claims", _CLAIMS)):
@@ -122,6 +129,7 @@ def _offline_lines(store: RunStore, bundled: Sequence[int], checker: RoundChecke
 
 def _chain_lines(
     store: RunStore,
+    run: str,
     bundled: Sequence[int],
     contracts: Contracts,
     elsewhere: frozenset[int],
@@ -139,7 +147,7 @@ def _chain_lines(
         closing = tuple(check_close(f"round {number}", replay.close(history), facts.close))
         allocations = AuditLine(number, CheckLine("allocations", _ALLOCATIONS, closing))
         if number in bundled:
-            yield from _bundled_lines(store, history, facts, checker, allocations)
+            yield from _bundled_lines(store, run, history, facts, checker, allocations)
             continue
         missing: tuple[Finding, ...] = ()
         left_out: str | None = None
@@ -160,11 +168,16 @@ def _chain_lines(
 
 
 def _bundled_lines(
-    store: RunStore, history: RoundHistory, facts: LedgerFacts, checker: RoundChecker, allocations: AuditLine
+    store: RunStore,
+    run: str,
+    history: RoundHistory,
+    facts: LedgerFacts,
+    checker: RoundChecker,
+    allocations: AuditLine,
 ) -> Iterator[AuditLine]:
     """One round, from its bundle. An unpaid one may have stopped anywhere, so only its bundle is recomputed."""
     number, paid = facts.number, facts.close is not None and facts.close.paid
-    record, digest, findings = _read(store, number)
+    record, digest, findings = _read(store, run, number)
     if record is not None and paid:
         findings += check_bundle_digest(record, digest, facts)
     what = f"{_BUNDLE}, of the digest that the hospitals attested" if paid else _BUNDLE
@@ -187,9 +200,9 @@ def _recomputed(
             yield AuditLine(number, line)
 
 
-def _schema_lines(store: RunStore, bundled: Sequence[int]) -> Iterator[AuditLine]:
+def _schema_lines(store: RunStore, run: str, bundled: Sequence[int]) -> Iterator[AuditLine]:
     """The schema beside the bundles, with the projection that the models are of: whether it is what the specs name."""
-    records = (_read(store, number)[0] for number in bundled)
+    records = (_read(store, run, number)[0] for number in bundled)
     record = next((record for record in records if record is not None), None)
     if record is not None:
         expected, found = record.spec.schema_digest, schema_file_digest(store)
@@ -198,7 +211,7 @@ def _schema_lines(store: RunStore, bundled: Sequence[int]) -> Iterator[AuditLine
         yield AuditLine(None, CheckLine("schema", what, () if found == expected else (differs,)))
 
 
-def _read(store: RunStore, number: int) -> tuple[RoundRecord | None, bytes, list[Finding]]:
+def _read(store: RunStore, run: str, number: int) -> tuple[RoundRecord | None, bytes, list[Finding]]:
     """A round's record; an altered bundle is a finding, and is read all the same to say what in it differs."""
     findings: list[Finding] = []
     try:
@@ -214,6 +227,8 @@ def _read(store: RunStore, number: int) -> tuple[RoundRecord | None, bytes, list
         record.require_own_form(files)
     except BundleError as error:
         findings.append(Finding("bundle", f"round {number}", "files in their own form", str(error)))
+    findings += same("bundle", f"round {number}, run", run, record.run)
+    findings += same("bundle", f"round {number}, number", number, record.number)
     return record, bundle_digest(files), findings
 
 

@@ -37,8 +37,10 @@ def create_key(path: Path, password: str | None) -> Path:
         The public key's file.
 
     Raises:
-        CommandError: a file is there already, or the disk refuses.
+        CommandError: the path names no file, a file is there already, or the disk refuses.
     """
+    if not path.name:
+        raise CommandError(f"{path} names no file for the auditor's key: name one that is not there yet")
     key, public = X25519PrivateKey.generate(), path.with_name(path.name + ".pub")
     encryption: KeySerializationEncryption = (
         NoEncryption() if password is None else BestAvailableEncryption(password.encode())
@@ -106,12 +108,20 @@ class SealedTranscripts:
     Attributes:
         store: where they are.
         key: the auditor's.
-        deleted: rounds whose transcripts were deleted after they could not be disputed any more.
+        deleted: rounds of which a transcript may be missing: deleted after they could not be disputed any more.
     """
 
     store: RunStore
     key: X25519PrivateKey
     deleted: frozenset[int] = frozenset()
+
+    def there(self) -> list[bytes]:
+        """SHA-256 of every transcript that is there.
+
+        Raises:
+            BundleError: the store does not answer.
+        """
+        return self.store.transcripts()
 
     def open(self, digest: bytes, place: TranscriptPlace) -> OpenedTranscript:
         """The transcript whose sealed bytes have this SHA-256.

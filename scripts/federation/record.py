@@ -299,7 +299,10 @@ class RoundRecord:
         Raises:
             BundleError: a file differs, is missing or is there besides; the message names it.
         """
-        own = self.to_files()
+        try:
+            own = self.to_files()
+        except _UNREADABLE as error:
+            raise BundleError(f"the bundle says what no bundle can: {error}") from error
         for name in sorted(own.keys() | files.keys()):
             if own.get(name) != files.get(name):
                 raise BundleError(f"bundle file {name} is not in the form in which what it says is written")

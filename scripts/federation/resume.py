@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fl_core.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from fl_core.errors import BundleError
 from scripts.console.errors import CommandError
 from scripts.federation.begun_rounds import last_begun
+from scripts.federation.checks.transcribed import recorded_transcripts
 from scripts.federation.offline import OfflineAccounts, offline_run
 from scripts.federation.population import NoiseSources
+from scripts.federation.record import RoundRecord
 from scripts.federation.run import CHECKPOINTS, Run, RunState
 
 RunMaker = Callable[[RunState, Checkpoint], Run]
@@ -111,8 +114,16 @@ def _abandon_begun(run: Run) -> list[str]:
 
 
 def _remove_unfinished(run: Run) -> list[str]:
-    """Remove bundles of rounds after the last checkpoint: nobody attested them, and no model follows from them."""
-    return [
-        f"the unfinished bundle of round {number} was removed"
-        for number in run.store.sweep(set(run.state.rounds))
-    ]
+    """Remove bundles of rounds after the last checkpoint: nobody attested them, and no model follows from them.
+
+    Transcripts that no bundle names go with them; where a bundle cannot be read, so that this cannot be told, all stay.
+    """
+    kept = set(run.state.rounds)
+    named: set[bytes] | None = None
+    if run.state.settings.auditor:
+        try:
+            records = (RoundRecord.from_files(run.store.read_bundle(number)) for number in sorted(kept))
+            named = {digest for record in records for digest in recorded_transcripts(record)}
+        except BundleError:
+            named = None
+    return [f"the unfinished bundle of round {number} was removed" for number in run.store.sweep(kept, named)]

@@ -64,12 +64,18 @@ def read_report(hospital: int, item: dict[str, Any]) -> CohortReport:
         members=tuple(bytes.fromhex(address) for address in item["members"]),
         survivors=tuple(bytes.fromhex(address) for address in item["survivors"]),
         rows=int(item["rows"]),
-        failure=item["failure"],
+        failure=None if item["failure"] is None else _text(item["failure"]),
         deposited_hash=bytes.fromhex(item["deposited_hash"]),
         masked_hashes=bytes_map(item["masked_hashes"]),
         signatures=bytes_map(item["signatures"]),
         transcript_hash=bytes.fromhex(item.get("transcript_hash", "")),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a reason for failing is {type(value).__name__}, not text")
+    return value
 
 
 def read_release(hospital: int, item: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Release:

@@ -24,7 +24,12 @@ from scripts.federation.checks.line import CheckLine, same
 from scripts.federation.checks.outcome import check_model
 from scripts.federation.checks.quarantined import check_quarantine
 from scripts.federation.checks.summed import check_cohorts, check_releases
-from scripts.federation.checks.transcribed import Transcripts, check_transcripts
+from scripts.federation.checks.transcribed import (
+    Transcripts,
+    check_transcripts,
+    deleted_transcripts,
+    recorded_transcripts,
+)
 from scripts.federation.checks.valued import check_scores, check_utilities
 from scripts.federation.contributions import evidence_of
 from scripts.federation.facts import LedgerFacts
@@ -119,6 +124,8 @@ class RoundChecker:
             yield CheckLine(step.check, step.what, tuple(findings))
         if broken is None:
             self._keep(record, self._history_with(record))
+        else:  # what comes after is not held against the round before it
+            self._keep_model(record)
 
     def _steps(self, record: RoundRecord, facts: LedgerFacts | None) -> tuple[_Step, ...]:
         return (
@@ -184,16 +191,21 @@ class RoundChecker:
     def _transcribed(self, record: RoundRecord) -> _Step:
         what = "cohorts' sums done again, with the committed noise they are what was released"
         transcripts, skipped = self._transcripts, None
+        deleted: frozenset[bytes] = frozenset()
         if not record.spec.auditor:
             skipped = "the run keeps no transcripts (train --transcripts)"
         elif transcripts is None:
             skipped = "takes the auditor's key (--transcript --key FILE)"
-        elif record.number in transcripts.deleted:
-            skipped = "its transcripts were deleted after the dispute window"
+        else:
+            deleted = deleted_transcripts(record, transcripts)
+            if deleted and deleted == recorded_transcripts(record):
+                skipped = "its transcripts are noted as deleted after the dispute window"
+            elif deleted:
+                what = f"{what} ({len(deleted)} of its transcripts are noted as deleted after the dispute window)"
 
         def run() -> Iterable[Finding]:
             assert transcripts is not None
-            return check_transcripts(record, self._rosters, transcripts)
+            return check_transcripts(record, self._rosters, transcripts, deleted)
 
         return _Step("transcripts", what, run, skipped)
 
@@ -209,7 +221,8 @@ class RoundChecker:
             self._watch = None
 
     def _history_with(self, record: RoundRecord) -> dict[int, list[RoundEvidence]]:
-        return {h: [*self._history.get(h, []), item] for h, item in evidence_of(record).items()}
+        found = {h: [*self._history.get(h, []), item] for h, item in evidence_of(record).items()}
+        return {**self._history, **found}
 
     def _decide(self, record: RoundRecord) -> tuple[Watch | None, Decisions]:
         """What a round decides, computed once."""
@@ -221,7 +234,10 @@ class RoundChecker:
         self._watch, _ = self._decide(record)
         self._decided = None
         self._history = history
-        self._slots = {h: dict(part.slots) for h, part in record.hospitals.items()}
+        self._keep_model(record)
+
+    def _keep_model(self, record: RoundRecord) -> None:
+        self._slots |= {h: dict(part.slots) for h, part in record.hospitals.items()}
         self._previous_hash = model_digest(record.model_before)
         self._model_hash = model_digest(record.model_after)
         self._spec_digest = record.spec.digest

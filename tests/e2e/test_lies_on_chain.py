@@ -32,7 +32,11 @@ from scripts.federation.own_receipt import ReceiptCheck, check_own_receipt
 from scripts.federation.run import Run
 from scripts.federation.settings import RunSettings
 from scripts.federation.story import run_on_chain
-from scripts.federation.transcript_deletion import delete_transcripts, require_undisputable
+from scripts.federation.transcript_deletion import (
+    delete_transcripts,
+    excused_rounds,
+    require_undisputable,
+)
 
 pytestmark = pytest.mark.node
 
@@ -195,3 +199,7 @@ def test_transcripts_are_kept_while_their_round_can_be_disputed_and_deleted_afte
     require_undisputable(contracts, [1, 2, 3], clock_for(contracts.w3).now())
     assert delete_transcripts(lied.run.store, [2]) == 8
     assert len(lied.run.store.transcripts()) == 16
+    later = clock_for(contracts.w3).now()
+    closed_at = contracts.ledger.round(2).closed_at
+    assert excused_rounds(lied.run.store, contracts, later) == {2}
+    assert excused_rounds(lied.run.store, contracts, closed_at) == frozenset()

@@ -42,7 +42,18 @@ def test_what_json_cannot_hold_exactly_is_refused(value):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b'{"a":}', b"\xff\xfe1", "1".encode("utf-16"), b"[" * 100_000, b"1" * 5000],
+    [
+        b"",
+        b"{",
+        b'{"a":}',
+        b"\xff\xfe1",
+        "1".encode("utf-16"),
+        b"[" * 100_000,
+        b"1" * 5000,
+        b"1e400",
+        b'{"a":-1e999}',
+        b'"a\\' * 200_000,
+    ],
     ids=lambda data: repr(data[:8]),
 )
 def test_bytes_that_are_no_json_are_refused_whatever_is_wrong_with_them(data):

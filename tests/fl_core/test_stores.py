@@ -76,6 +76,17 @@ def test_sweeping_removes_all_rounds_but_those_to_keep(store):
     assert store.read_bundle(3) == FILES
 
 
+def test_sweeping_leaves_transcripts_alone_until_it_is_told_which_ones_are_named(store):
+    for sealed in (b"named", b"left by a writer that died"):
+        store.keep_transcript(sealed)
+    store.sweep(set())
+    assert len(store.transcripts()) == 2
+    store.sweep(set(), {sha256(b"named"), sha256(b"not there")})
+    assert store.transcripts() == [sha256(b"named")]
+    store.sweep(set(), set())
+    assert store.transcripts() == []
+
+
 def test_transcripts_go_by_their_digest(store):
     assert store.transcripts() == []
     for sealed in (b"one", b"two", b"one"):
@@ -195,3 +206,10 @@ def test_a_store_that_needs_a_client_says_which_one_to_install(monkeypatch):
 def test_an_unknown_kind_of_store_is_named():
     with pytest.raises(BundleError, match="teapot"):
         open_store("teapot://here", "run", Path("unused"))
+
+
+@pytest.mark.parametrize("url", ["memory://key:s3cret@bucket/x", "memory://bucket/x?token=s3cret"])
+def test_a_url_that_holds_a_secret_is_refused_and_not_repeated(url, tmp_path):
+    with pytest.raises(BundleError, match="without user") as refused:
+        open_store(url, "run", tmp_path)
+    assert "s3cret" not in str(refused.value)

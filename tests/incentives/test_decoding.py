@@ -245,3 +245,20 @@ def test_evidence_is_taken_from_the_hospitals_valued_cohorts_alone():
 def test_evidence_and_settings_that_make_no_sense_are_refused(make, message):
     with pytest.raises(IncentivesError, match=message):
         make()
+
+
+def test_what_one_cohort_is_worth_counts_for_four_scales_at_most_however_far_it_lies_off():
+    history = next(iter(simulate(3, 12).histories.values()))
+
+    def with_worth(utility):
+        hit, *others = history[8].cohorts
+        told = RoundEvidence(
+            history[8].round,
+            (CohortEvidence(hit.members, utility, hit.weights), *others),
+            history[8].scale,
+        )
+        return decode([*history[:8], told, *history[9:]])
+
+    far = with_worth(-20 * history[8].scale)
+    assert far == with_worth(-(10**12))
+    assert far != with_worth(0)

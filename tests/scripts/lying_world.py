@@ -46,6 +46,9 @@ class MemoryTranscripts:
     sealed: Mapping[bytes, bytes]
     deleted: frozenset[int] = frozenset()
 
+    def there(self) -> list[bytes]:
+        return sorted(self.sealed)
+
     def open(self, digest: bytes, place: TranscriptPlace) -> OpenedTranscript:
         if digest not in self.sealed:
             raise BundleError("no such transcript")

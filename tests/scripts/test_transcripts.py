@@ -194,7 +194,7 @@ def test_deleted_transcripts_are_gone_noted_and_skipped(kept, tmp_path):
     one = json.loads(fediomt("audit", "--delete-transcripts", "--round", "1", "--json", cwd=folder).out)
     assert (one["rounds"], one["deleted"]) == ([1], 4)
     assert verdict(folder, "--transcript", "--key", "auditor.key") == {
-        1: ("skipped", "its transcripts were deleted after the dispute window"),
+        1: ("skipped", "its transcripts are noted as deleted after the dispute window"),
         2: ("ok", None),
     }
     assert json.loads(fediomt("audit", "--delete-transcripts", "--json", cwd=folder).out)["deleted"] == 4

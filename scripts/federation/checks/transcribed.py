@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,7 +40,14 @@ class Transcripts(Protocol):
 
     @property
     def deleted(self) -> frozenset[int]:
-        """Rounds whose transcripts were deleted after they could not be disputed any more."""
+        """Rounds of which a transcript may be missing: deleted after they could not be disputed any more."""
+
+    def there(self) -> Collection[bytes]:
+        """SHA-256 of every transcript that is there, opened or not.
+
+        Raises:
+            FlError: where they are kept does not answer.
+        """
 
     def open(self, digest: bytes, place: TranscriptPlace) -> OpenedTranscript:
         """The transcript whose sealed bytes have this SHA-256.
@@ -59,27 +66,52 @@ class _Own:
     whole: bool = True
 
 
-def check_transcripts(record: RoundRecord, rosters: Rosters, transcripts: Transcripts) -> Iterator[Finding]:
+def recorded_transcripts(record: RoundRecord) -> frozenset[bytes]:
+    """SHA-256 of every transcript that a round names; empty bytes among them where a sum names none."""
+    reports = [report for part in record.hospitals.values() for report in part.cohorts]
+    if record.joint is not None:
+        reports.append(record.joint)
+    return frozenset(report.transcript_hash for report in reports if report.summed or report.transcript_hash)
+
+
+def deleted_transcripts(record: RoundRecord, transcripts: Transcripts) -> frozenset[bytes]:
+    """The transcripts of a round that are missing and may be."""
+    if record.number not in transcripts.deleted:
+        return frozenset()
+    try:
+        return recorded_transcripts(record) - {b"", *transcripts.there()}
+    except FlError:
+        return frozenset()  # opening them will say what is wrong
+
+
+def check_transcripts(
+    record: RoundRecord, rosters: Rosters, transcripts: Transcripts, deleted: Collection[bytes] = ()
+) -> Iterator[Finding]:
     """Hold every released sum against its cohorts' sums, done again, and the noise that was committed to.
+
+    What takes a deleted transcript is left out; all else is checked.
 
     Args:
         record: a round whose spec names an auditor.
         rosters: verified rosters, the devices' of each hospital and the hospitals' own.
         transcripts: the auditor's.
+        deleted: SHA-256 of those that are missing and may be.
     """
     vectors: dict[bytes, NDArray[Any]] = {}
     keys = tuple(part.keys for part in record.hospitals.values())
     for part, account in zip(record.hospitals.values(), _accounts(record, rosters[keys]), strict=True):
         own = _Own()
-        yield from _sums(record, part, rosters[part.advertisements], transcripts, own)
-        if own.whole:
+        yield from _sums(record, part, rosters[part.advertisements], transcripts, own, deleted)
+        if record.spec.profile is Profile.ACCOUNTABLE:
+            yield from _releases(record, part, own)  # each cohort's by itself, whatever the others' came to
+        elif own.whole:
             if record.spec.profile is Profile.PRIVATE:
                 if own.sums:
                     vectors[account] = _vector(record, part.hospital, own)
             else:
                 yield from _releases(record, part, own)
     if record.joint is not None and record.joint.summed:
-        yield from _joint(record, rosters[keys], transcripts, vectors)
+        yield from _joint(record, rosters[keys], transcripts, vectors, deleted)
 
 
 def _accounts(record: RoundRecord, hospitals: Roster) -> list[bytes]:
@@ -89,12 +121,20 @@ def _accounts(record: RoundRecord, hospitals: Roster) -> list[bytes]:
 
 
 def _sums(
-    record: RoundRecord, part: HospitalRecord, roster: Roster, transcripts: Transcripts, own: _Own
+    record: RoundRecord,
+    part: HospitalRecord,
+    roster: Roster,
+    transcripts: Transcripts,
+    own: _Own,
+    deleted: Collection[bytes],
 ) -> Iterator[Finding]:
     """Do a hospital's sums again, into `own`."""
     spec = record.spec
     for report in part.cohorts:
         if not report.summed:
+            continue
+        if report.transcript_hash in deleted:
+            own.whole = False
             continue
         who = f"hospital {part.hospital}, cohort {report.cohort}"
         plan = cohort_plan(record, part, report)
@@ -164,19 +204,24 @@ def _vector(record: RoundRecord, hospital: int, own: _Own) -> NDArray[Any]:
 
 
 def _joint(
-    record: RoundRecord, hospitals: Roster, transcripts: Transcripts, vectors: dict[bytes, NDArray[Any]]
+    record: RoundRecord,
+    hospitals: Roster,
+    transcripts: Transcripts,
+    vectors: dict[bytes, NDArray[Any]],
+    deleted: Collection[bytes],
 ) -> Iterator[Finding]:
     """The sum over hospitals: done again from its own transcript, and from what each hospital had to put in."""
     joint, total = record.joint, record.total
     if joint is None or total is None:
         return
     plan = plan_over_hospitals(record, hospitals)
-    try:
-        _, again = _again(record, joint, plan, hospitals, transcripts)
-    except FlError as error:
-        yield Finding(CHECK, "sum over hospitals, secure sum", "one that can be done again", str(error))
-    else:
-        yield from _same_sum("sum over hospitals, as the cloud saw it", again.view(np.int64), total.total)
+    if joint.transcript_hash not in deleted:
+        try:
+            _, again = _again(record, joint, plan, hospitals, transcripts)
+        except FlError as error:
+            yield Finding(CHECK, "sum over hospitals, secure sum", "one that can be done again", str(error))
+        else:
+            yield from _same_sum("sum over hospitals, as the cloud saw it", again.view(np.int64), total.total)
     if set(joint.survivors) <= vectors.keys():
         due = np.zeros(plan.dim, dtype=np.int64)
         for address in joint.survivors:
