@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,11 +39,6 @@ from scripts.federation.sums_json import (
 
 ROUND_FILE = "round.json"
 TENSORS_FILE = "tensors.safetensors"
-
-
-def round_folder(run_folder: Path, number: int) -> Path:
-    """Where a run keeps the bundle of a round."""
-    return run_folder / "rounds" / f"{number:06d}"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from told_records import facts_of_honest, with_part, with_release
 
-from fl_core.bundle import read_bundle
+from fl_core.stores import FolderStore
 from fl_core.tiers import Release
 from incentives import FULL_SCORE
-from scripts.federation.record import RoundRecord, round_folder
+from scripts.federation.record import RoundRecord
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
 from scripts.train import offline_run
@@ -21,7 +21,7 @@ def recorded(tmp_path_factory, profile: str) -> list[RoundRecord]:
     folder = tmp_path_factory.mktemp("runs") / "run"
     settings = RunSettings(devices=8, rounds=2, cohort_size=4, k_min=3, dropout=0.02, seed=5, profile=profile)
     offline_run(settings, "checked", folder).train()
-    return [RoundRecord.from_files(read_bundle(round_folder(folder, number))) for number in (1, 2)]
+    return [RoundRecord.from_files(FolderStore(folder).read_bundle(number)) for number in (1, 2)]
 
 
 @pytest.fixture(scope="module")

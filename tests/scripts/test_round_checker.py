@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from told_records import facts_of_honest, with_cohort, with_part, with_release
 
-from fl_core.bundle import MANIFEST, read_bundle
+from fl_core.bundle import MANIFEST
 from fl_core.errors import BundleError
+from fl_core.stores import FolderStore
 from incentives import CohortKey
-from scripts.federation.record import HospitalRecord, RoundRecord, round_folder
+from scripts.federation.record import HospitalRecord, RoundRecord
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
 from scripts.train import offline_run
@@ -29,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 def files_of(folder, number: int) -> dict[str, bytes]:
-    return read_bundle(round_folder(folder, number))
+    return FolderStore(folder).read_bundle(number)
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from command_line import assert_one_line_error, fediomt
 from interrupted_runs import fresh, outcome, seeded_noise
 
-from fl_core.bundle import read_bundle
 from fl_core.data import root_digest
 from fl_core.errors import BundleError, SpecError
 from fl_core.robust import MEAN
 from fl_core.simulation import Behaviour
+from fl_core.stores import FolderStore
 from scripts.federation.checks.root import check_root_update
-from scripts.federation.record import RoundRecord, round_folder
+from scripts.federation.record import RoundRecord
 from scripts.federation.resume import resume_offline
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
@@ -36,7 +36,7 @@ def trusting(tmp_path_factory):
 
 
 def record_of(run, number=1) -> RoundRecord:
-    return RoundRecord.from_files(read_bundle(round_folder(run.folder, number)))
+    return RoundRecord.from_files(FolderStore(run.folder).read_bundle(number))
 
 
 def test_a_root_set_makes_fltrust_the_rule_and_its_digest_is_in_the_spec(trusting):
