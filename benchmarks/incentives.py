@@ -12,9 +12,10 @@ import numpy as np
 from benchmarks.incentives_ledger import Income, Statements, play_game
 from benchmarks.incentives_strategies import HOSPITALS, Game, games, honest
 from benchmarks.incentives_world import GameRound, GameWorld, play_world
-from benchmarks.quarantine import RECIPES, single_rows
+from benchmarks.quarantine import RECIPES
 from benchmarks.quarantine_rounds import Conduct
 from benchmarks.valuation_world import World, build_world
+from fl_core.data import load
 from incentives import DEFAULT_RULE
 
 DEVICES_EACH = 24
@@ -135,7 +136,7 @@ def measure_incentives(
         DataError: the data set is not there, or too small.
         SpecError: values that cannot work.
     """
-    table = single_rows(data)
+    table = load(data)
     if quick:
         seeds, rounds = 1, 6
     worlds: list[dict[str, GameWorld]] = []

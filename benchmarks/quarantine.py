@@ -174,7 +174,7 @@ def measure_quarantine(
     """
     if quick:
         seeds, rounds, conducts, alphas = 1, 20, (Conduct.LABEL_FLIP,), (math.inf,)
-    table, bad = single_rows(data), round(BAD_SHARE * HOSPITALS * devices_each)
+    table, bad = load(data), round(BAD_SHARE * HOSPITALS * devices_each)
     plan = _Plan(RECIPES[data], bad, rounds, tuple(cohort_sizes), settings or SuspicionSettings())
     power: list[PowerCell] = []
     saved: list[SavedCell] = []
@@ -202,15 +202,6 @@ def measure_quarantine(
         seeds=seeds,
         settings=plan.settings,
     )
-
-
-def single_rows(data: str) -> Table:
-    """A data set whose rows may be dealt one by one, whatever subject they are of.
-
-    Raises:
-        DataError: it is not there.
-    """
-    return replace(load(data), divisible_groups=False)
 
 
 def _split_name(alpha: float) -> str:

@@ -122,7 +122,11 @@ def build_world(
     parts = split(table, hospitals=hospitals, rng=rng)
     root, parts = set_aside_root(table, parts, rows=math.ceil(ROOT_SHARE * len(table)), rng=rng)
     federation = partition_dirichlet(
-        replace(table, groups=None, held_out=None), parts, devices=devices_each, rng=rng, alpha=alpha
+        replace(table, groups=None, held_out=None, divisible_groups=False),
+        parts,
+        devices=devices_each,
+        rng=rng,
+        alpha=alpha,
     )
     schema = derive_schema(table, federation.training_rows)
     # har comes normalised to -1..1; elsewhere what a secure sum over all devices gives before the first round

@@ -14,12 +14,12 @@ from benchmarks.quarantine import (
     QuarantineFigures,
     measure_quarantine,
     placed,
-    single_rows,
 )
 from benchmarks.quarantine_rounds import Conduct, Rounds, account
 from benchmarks.quarantine_rules import Betting, Observed, PosteriorZ, QualityGate, first_suspicions
 from benchmarks.quarantine_table import quarantine_tables
 from benchmarks.valuation_world import build_world
+from fl_core.data import load
 from incentives.suspicion import SuspicionSettings
 
 DEVICES_EACH = 16
@@ -28,7 +28,7 @@ DEVICES_EACH = 16
 @pytest.fixture(scope="module")
 def world():
     return build_world(
-        single_rows("wdbc"),
+        load("wdbc"),
         RECIPES["wdbc"],
         alpha=math.inf,
         seed=0,
