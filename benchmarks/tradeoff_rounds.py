@@ -25,12 +25,12 @@ from fl_core.tiers.cloud import mean_update
 from fl_core.tiers.release import Release
 from fl_core.training import evaluate
 from fl_core.updates.ring import Ring
-from fl_core.valuation import cohort_utilities
+from fl_core.valuation import cohort_utilities, path_utilities
 from incentives import (
     CohortKey,
     RoundEvidence,
+    agree,
     bucket_rows,
-    combine,
     decode,
     hospital_scores,
     lower_median,
@@ -172,12 +172,12 @@ def run_rounds(
         totals, members = cohort_sums(spec, deltas, who, number)
         releases = released(spec, totals, members, who, number)
         beacon = beacon_of_run(seed, number)
-        if scores is not None:
-            scores.see(plan, releases, members, beacon)
         everything = Release(
             0, None, (len(held),), (int(sizes.sum()),), np.sum([r.total for r in releases], axis=0)
         )
         model = (model + mean_update(plan, everything, beacon)).astype(np.float32)
+        if scores is not None:
+            scores.see(plan, releases, members, beacon, model)
     return Outcome(
         accuracy=evaluate(spec.model, model, *federation.test).accuracy,
         validation_accuracy=evaluate(spec.model, model, *federation.all_validation).accuracy,
@@ -281,33 +281,50 @@ class DeviceScores:
         releases: Sequence[Release],
         members: dict[CohortKey, IntArray],
         beacon: bytes,
+        after: Float32Array,
     ) -> None:
-        """Value a round's releases on every hospital's rows."""
-        keys = [CohortKey(release.hospital, release.cohort or 0) for release in releases]
-        means = [mean_update(plan, release, beacon) for release in releases]
-        views = {}
-        for validator, rows in enumerate(self._federation.validation, start=1):
-            values = cohort_utilities(
-                plan.spec.model,
-                plan.model,
-                means,
-                *rows,
-                clip=plan.spec.utility_clip,
-                step=plan.spec.utility_step,
-            )
-            views[validator] = dict(zip(keys, values, strict=True))
+        """Value a round's releases on every hospital's rows: hospitals by their gains, devices by their path gains.
+
+        Args:
+            plan: the round's plan.
+            releases: what is seen.
+            members: devices of each cohort.
+            beacon: the round's.
+            after: parameters after the round, float32 (d,).
+        """
         if plan.spec.profile is Profile.HOSPITAL:
+            views = self._views(plan, releases, beacon, None)
             found = [hospital_scores(view, validator=v) for v, view in views.items()]
-            for key in keys:
-                given = [view[key.hospital] for view in found if key.hospital in view]
-                self._hospital_scores.setdefault(key.hospital, []).append(lower_median(given))
+            for release in releases:
+                given = [view[release.hospital] for view in found if release.hospital in view]
+                self._hospital_scores.setdefault(release.hospital, []).append(lower_median(given))
             return
-        utilities = combine(views)
+        agreed = agree(self._views(plan, releases, beacon, after))
         accounts = {key: [account(int(i)) for i in own] for key, own in members.items()}
-        weights = {account(i): int(size) for i, size in enumerate(self._sizes)}
-        for hospital in {key.hospital for key in keys}:
-            evidence = round_evidence(plan.number, hospital, accounts, utilities, weights)
+        weights = {account(i): plan.spec.credited_rows(int(size), 0) for i, size in enumerate(self._sizes)}
+        for hospital in {release.hospital for release in releases}:
+            evidence = round_evidence(
+                plan.number, hospital, accounts, agreed.utilities, weights, agreed.scale
+            )
             self._history.setdefault(hospital, []).append(evidence)
+
+    def _views(
+        self, plan: RoundPlan, releases: Sequence[Release], beacon: bytes, after: Float32Array | None
+    ) -> dict[int, dict[CohortKey, int]]:
+        """What each validator says of each release: path gains on the way to `after`, gains without it."""
+        spec, views = plan.spec, {}
+        means = {CohortKey(r.hospital, r.cohort or 0): mean_update(plan, r, beacon) for r in releases}
+        clip, step = spec.utility_clip, spec.utility_step
+        for validator, rows in enumerate(self._federation.validation, start=1):
+            others = {key: mean for key, mean in means.items() if key.hospital != validator}
+            updates = list(others.values())
+            values = (
+                cohort_utilities(spec.model, plan.model, updates, *rows, clip=clip, step=step)
+                if after is None
+                else path_utilities(spec.model, plan.model, updates, *rows, after=after, clip=clip, step=step)
+            )
+            views[validator] = dict(zip(others, values, strict=True))
+        return views
 
     def result(self, profile: Profile) -> NDArray[np.float64]:
         """A score a device, low for who seems to do harm; in `hospital` that of its hospital."""

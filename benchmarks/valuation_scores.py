@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.valuation_former import former_effects
+from benchmarks.valuation_former import combine, former_effects
 from benchmarks.valuation_rounds import PlayedRound, ReleasedCohort
 from benchmarks.valuation_truth import FloatArray
 from benchmarks.valuation_world import IntArray, World
 from fl_core.valuation import cohort_utilities, path_utilities
-from incentives import MICRO, CohortKey, RoundEvidence, agree, combine, decode, effects, round_evidence
+from incentives import MICRO, CohortKey, RoundEvidence, agree, decode, effects, round_evidence
 from scripts.federation.update_terms import UTILITY_CLIP, UTILITY_STEP
 
 Views = dict[int, dict[CohortKey, int]]

@@ -185,7 +185,14 @@ def per_record_loss(
         DataError: no rows, or labels that the model does not have.
     """
     check_rows(spec, features, labels)
-    return _losses(predict_logits(spec, vector, features), labels)
+    return cross_entropies(predict_logits(spec, vector, features), labels)
+
+
+def cross_entropies(logits: Float32Array, labels: IntArray) -> Float64Array:
+    """Cross entropy of each row in nats, float64 (..., n), of logits float32 (..., n, K) and labels int64 (n,)."""
+    index = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
+    picked: Float64Array = -np.take_along_axis(_log_softmax(logits), index, axis=-1)[..., 0]
+    return picked
 
 
 def evaluate(spec: ModelSpec, vector: Float32Array, features: Float32Array, labels: IntArray) -> Metrics:
@@ -203,7 +210,7 @@ def evaluate(spec: ModelSpec, vector: Float32Array, features: Float32Array, labe
     scores = np.exp(_log_softmax(logits))
     return Metrics(
         accuracy=float((logits.argmax(axis=1) == labels).mean()),
-        loss=float(_losses(logits, labels).mean()),
+        loss=float(cross_entropies(logits, labels).mean()),
         auroc=_macro_auroc(scores, labels),
     )
 
@@ -280,14 +287,9 @@ def _gradient(parameters: LayerViews, gradients: LayerViews, x: torch.Tensor, y:
 
 def _log_softmax(logits: Float32Array) -> Float64Array:
     wide = logits.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
-    wide -= np.log(np.exp(wide).sum(axis=1, keepdims=True))
+    wide -= wide.max(axis=-1, keepdims=True)
+    wide -= np.log(np.exp(wide).sum(axis=-1, keepdims=True))
     return wide
-
-
-def _losses(logits: Float32Array, labels: IntArray) -> Float64Array:
-    picked: Float64Array = -_log_softmax(logits)[np.arange(len(labels)), labels]
-    return picked
 
 
 def _macro_auroc(scores: Float64Array, labels: IntArray) -> float | None:

@@ -78,10 +78,8 @@ from incentives.scoring import (
     SpreadFloor,
     Standing,
     agree,
-    combine,
     hospital_scores,
     score,
-    standardise,
     standing,
 )
 from incentives.sum_tree import MAX_DEPTH, SumTree, build_tree, fold_proof, tree_width, verify
@@ -143,7 +141,6 @@ __all__ = [
     "check_payouts",
     "check_receipt",
     "close_round",
-    "combine",
     "compute_points",
     "decode",
     "device_payout",
@@ -163,7 +160,6 @@ __all__ = [
     "round_evidence",
     "score",
     "share_e18",
-    "standardise",
     "standing",
     "treasury_payout",
     "tree_width",

@@ -123,6 +123,11 @@ def effects(
     return dict(_effects(tuple(history), settings or DecoderSettings()))
 
 
+def forget_effects() -> None:
+    """Drop what was decoded before: whoever is to recompute it by itself would only look it up."""
+    _effects.cache_clear()
+
+
 @lru_cache(maxsize=128)
 def _effects(history: tuple[RoundEvidence, ...], chosen: DecoderSettings) -> Mapping[bytes, DeviceEffect]:
     """The same, kept: what a round decodes is what the next one foretells from."""

@@ -60,10 +60,10 @@ def likelihood(
     """
     rounds = [item for item in history if item.cohorts]
     sample = np.unique(np.linspace(0, len(rounds) - 1, _SAMPLED_ROUNDS).round().astype(np.int64))
-    few = _seen([rounds[index] for index in sample], devices)
+    few = _seen([rounds[index] for index in sample], devices, settings)
     assumptions = list(product(_CONSTANT, _PROPORTIONAL))
-    constant, proportional = max(assumptions, key=lambda item: _assume(few, settings, *item).evidence())
-    best = _assume(_seen(rounds, devices), settings, constant, proportional)
+    constant, proportional = max(assumptions, key=lambda item: _assume(few, *item).evidence())
+    best = _assume(_seen(rounds, devices, settings), constant, proportional)
     columns = best.columns
     weighed = np.linalg.solve(best.noise, columns)
     return columns.T @ weighed, weighed.T @ best.values
@@ -78,6 +78,7 @@ class _Seen:
     design: _Floats
     of_row: npt.NDArray[np.int64]
     values: _Floats
+    settings: Drift
 
     @cached_property
     def shared(self) -> _Floats:
@@ -85,8 +86,36 @@ class _Seen:
         common: _Floats = self.design @ self.design.T
         return common
 
+    @cached_property
+    def concentration(self) -> _Floats:
+        """One over the effective number of members, (cohorts,)."""
+        return np.diag(self.shared)
 
-def _seen(rounds: Sequence[RoundEvidence], devices: Sequence[bytes]) -> _Seen:
+    @cached_property
+    def typical_size(self) -> float:
+        """Effective number of members of a typical cohort."""
+        return 1 / float(np.mean(self.concentration))
+
+    @cached_property
+    def variance(self) -> float:
+        """Of a device's comparison."""
+        return self.settings.device_variance * self.typical_size
+
+    @cached_property
+    def kernel(self) -> _Floats:
+        """How devices' comparisons of each two rounds correlate, (rounds, rounds)."""
+        correlation: _Floats = self.settings.drift ** np.abs(np.subtract.outer(self.numbers, self.numbers))
+        return correlation
+
+    @cached_property
+    def signal(self) -> _Floats:
+        """Covariance (cohorts, cohorts) of what devices and levels account for, whatever is taken to be noise."""
+        together = self.variance * self.shared * self.kernel[np.ix_(self.of_row, self.of_row)]
+        together += self.settings.level_variance * (self.of_row[:, None] == self.of_row)
+        return together
+
+
+def _seen(rounds: Sequence[RoundEvidence], devices: Sequence[bytes], settings: Drift) -> _Seen:
     numbers = np.array([item.round for item in rounds], dtype=np.float64)
     cohorts = [cohort for item in rounds for cohort in item.cohorts]
     scales = _smoothed(np.array([float(item.scale) for item in rounds]), numbers)
@@ -98,6 +127,7 @@ def _seen(rounds: Sequence[RoundEvidence], devices: Sequence[bytes]) -> _Seen:
         design=_design(cohorts, devices),
         of_row=of_row,
         values=np.clip([float(cohort.utility) for cohort in cohorts], -bound, bound),
+        settings=settings,
     )
 
 
@@ -138,31 +168,25 @@ class _Assumed:
         return round(-float(spread + residual @ residual / 2), 6)
 
 
-def _assume(seen: _Seen, settings: Drift, constant: float, proportional: float) -> _Assumed:
+def _assume(seen: _Seen, constant: float, proportional: float) -> _Assumed:
     """Take `constant` times the least scale as noise of every round, and a share of the variance left as well."""
+    settings, kernel, of_row = seen.settings, seen.kernel, seen.of_row
     noise_variance = (constant * seen.scales.min()) ** 2
     scales = np.sqrt((seen.scales**2 - noise_variance) * (1 - proportional))
-    kernel = settings.drift ** np.abs(np.subtract.outer(seen.numbers, seen.numbers))
     sought = scales * settings.forgetting ** (seen.numbers[-1] - seen.numbers)
     sought = sought / sought.max()
     share = (kernel @ sought) / np.sqrt(
         sought @ kernel @ sought
     )  # correlation of each round with what is sought
 
-    of_row = seen.of_row
-    values = seen.values / scales[of_row]
-    concentration = np.diag(seen.shared)  # one over the effective number of members
-    typical_size = 1 / float(np.mean(concentration))
-    variance = settings.device_variance * typical_size
-    together = variance * seen.shared * kernel[np.ix_(of_row, of_row)]
-    together += settings.level_variance * (of_row[:, None] == of_row)
+    together = seen.signal.copy()
     own = settings.noise_variance + noise_variance / scales**2 + proportional / (1 - proportional)
-    together[np.diag_indices_from(together)] += own[of_row] * typical_size * concentration
+    together[np.diag_indices_from(together)] += own[of_row] * seen.typical_size * seen.concentration
     return _Assumed(
         together,
-        np.sqrt(variance) * share[of_row],
+        np.sqrt(seen.variance) * share[of_row],
         seen,
-        values,
+        seen.values / scales[of_row],
         float(np.log(scales[of_row]).sum()),
     )
 

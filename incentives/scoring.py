@@ -117,50 +117,6 @@ def hospital_scores(
     return {hospital: sum(scores) // len(scores) for hospital, scores in by_hospital.items()}
 
 
-def standardise(
-    utilities: Mapping[CohortKey, int], *, validator: int, floor: SpreadFloor = DECODE_FLOOR
-) -> dict[CohortKey, int]:
-    """One validator's utilities of a round as (u - m) / s in millionths, clipped to four spreads.
-
-    Args:
-        utilities: what the validator valued in the round; its own cohorts, if present, are left out.
-        validator: the validating hospital's id.
-        floor: the least spread.
-    """
-    others = _without(utilities, validator)
-    if not others:
-        return {}
-    typical = standing(others.values(), floor)
-    return {
-        key: min(max((utility - typical.median) * MICRO // typical.spread, -STANDARD_LIMIT), STANDARD_LIMIT)
-        for key, utility in sorted(others.items())
-    }
-
-
-def combine(
-    views: Mapping[int, Mapping[CohortKey, int]],
-    *,
-    floor: SpreadFloor = DECODE_FLOOR,
-    min_views: int = MIN_VIEWS,
-) -> dict[CohortKey, int]:
-    """What the validators together say of each cohort of a round: the lower median of their standardised
-    views.
-
-    Args:
-        views: utilities of the round by validator.
-        floor: the least spread of each view.
-        min_views: cohorts valued by fewer validators, their own hospital not counted, are left out.
-
-    Returns:
-        Standardised utilities in millionths, by cohort.
-    """
-    gathered: dict[CohortKey, list[int]] = {}
-    for validator, utilities in sorted(views.items()):
-        for key, value in standardise(utilities, validator=validator, floor=floor).items():
-            gathered.setdefault(key, []).append(value)
-    return {key: lower_median(values) for key, values in sorted(gathered.items()) if len(values) >= min_views}
-
-
 @dataclass(frozen=True, slots=True)
 class AgreedWorths:
     """What the validators together say of a round's cohorts, in units of utility.
@@ -183,8 +139,8 @@ def agree(
     """What the validators together say of each cohort of a round: the lower median of their views, each from its own
     median.
 
-    Unlike `combine`, this keeps the utilities' own unit: what is at stake differs from round to round, and between
-    validators only their level does. A lying minority moves a cohort no further than an honest view. The scale is the
+    Worths keep the utilities' own unit: what is at stake differs from round to round, and between validators only their
+    level does. A lying minority moves a cohort no further than an honest view. The scale is the
     mean absolute deviation times 1.2533, a normal's standard deviation over its mean absolute deviation: with a dozen
     cohorts it is much surer than the median's, and a cohort's utility is bounded by the clip of its rows.
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_core.models import ModelSpec
-from fl_core.training import evaluate, per_record_loss
-from fl_core.valuation.quantised import quantised_mean, require_rows
+from fl_core.models import ModelSpec, features_tensor
+from fl_core.threads import one_thread
+from fl_core.training import check_rows, cross_entropies, evaluate
+from fl_core.valuation.quantised import check_quantisation, quantised_means, require_rows
+from fl_core.valuation.stacked import blocks, stacked_logits
 
 
 def cohort_utilities(
@@ -38,16 +40,21 @@ def cohort_utilities(
 
     Raises:
         DataError: there are no validation rows.
-        SpecError: a clip or step that is none.
+        SpecError: a clip or step that is none, or shapes that do not fit the model.
     """
     require_rows(labels)
-    before = per_record_loss(model, start, features, labels)
-    utilities = []
-    for update in mean_updates:
-        # an update that explodes is worth the least, not an error
-        with np.errstate(over="ignore", invalid="ignore"):
-            after = per_record_loss(model, (start + update).astype(np.float32), features, labels)
-            utilities.append(quantised_mean(before - after, clip=clip, step=step))
+    check_rows(model, features, labels)
+    check_quantisation(clip=clip, step=step)
+    utilities: list[int] = []
+    with one_thread():
+        rows = features_tensor(model, features)
+        before = cross_entropies(stacked_logits(model, [start], rows).numpy()[0], labels)
+        for block in blocks(mean_updates, len(labels), model.classes):
+            # an update that explodes is worth the least, not an error
+            with np.errstate(over="ignore", invalid="ignore"):
+                vectors = [(start + update).astype(np.float32) for update in block]
+                after = cross_entropies(stacked_logits(model, vectors, rows).numpy(), labels)
+                utilities += quantised_means(before - after, clip=clip, step=step)
     return utilities
 
 

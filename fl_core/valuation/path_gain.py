@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fl_core.models import ModelSpec, features_tensor, logits_of, tensor_of
+from fl_core.models import Float32Array, ModelSpec, features_tensor, logits_of, tensor_of
 from fl_core.threads import one_thread
 from fl_core.training import check_rows
-from fl_core.valuation.quantised import quantised_mean, require_rows
+from fl_core.valuation.quantised import check_quantisation, quantised_means, require_rows
+from fl_core.valuation.stacked import blocks, stacked_logits
 
 
 def path_utilities(
@@ -58,16 +59,21 @@ def path_utilities(
     """
     require_rows(labels)
     check_rows(model, features, labels)
+    check_quantisation(clip=clip, step=step)
+    utilities: list[int] = []
     with one_thread():
         rows, targets = features_tensor(model, features), torch.tensor(labels)
         ends = [_End(model, tensor_of(model, vector), rows, targets) for vector in (start, after)]
-        utilities = []
-        for update in mean_updates:
+        for block in blocks(mean_updates, len(labels), model.classes):
             with np.errstate(over="ignore", invalid="ignore"):  # what explodes is worth the least
-                direction = tensor_of(model, update.astype(np.float32))
-            saved = torch.stack([end.saved(direction) for end in ends])
+                directions = [update.astype(np.float32) for update in block]
+            if model.kind == "logistic":  # its logits are linear in the parameters
+                change = stacked_logits(model, directions, rows)
+                saved = torch.stack([end.saved(change) for end in ends])
+            else:
+                saved = torch.stack([end.saved(end.change(directions)) for end in ends])
             parts = saved.to(torch.float64).mean(dim=0).numpy()
-            utilities.append(quantised_mean(parts, clip=clip, step=step))
+            utilities += quantised_means(parts, clip=clip, step=step)
     return utilities
 
 
@@ -77,7 +83,7 @@ class _End:
     def __init__(
         self, model: ModelSpec, flat: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor
     ) -> None:
-        self._model, self._rows = model, rows
+        self._model = model
         with torch.enable_grad():
             self._flat = flat.requires_grad_()
             logits = logits_of(model, self._flat, rows)
@@ -87,14 +93,15 @@ class _End:
                 self._any = torch.zeros_like(logits, requires_grad=True)
                 (self._pulled,) = torch.autograd.grad(logits, self._flat, self._any, create_graph=True)
 
-    def saved(self, direction: torch.Tensor) -> torch.Tensor:
-        """What each row's loss falls by along `direction`, (n,)."""
-        if self._model.kind == "logistic":  # its logits are linear in the parameters
-            with torch.no_grad():
-                change = logits_of(self._model, direction, self._rows)
-        else:
-            (change,) = torch.autograd.grad(self._pulled, self._any, direction, retain_graph=True)
-        return -(self._error * change).sum(dim=1)
+    def change(self, directions: Sequence[Float32Array]) -> torch.Tensor:
+        """Derivatives of the logits along directions (d,) each, (directions, n, K)."""
+        tensors = [tensor_of(self._model, direction) for direction in directions]
+        found = [torch.autograd.grad(self._pulled, self._any, one, retain_graph=True) for one in tensors]
+        return torch.stack([change for (change,) in found])
+
+    def saved(self, change: torch.Tensor) -> torch.Tensor:
+        """What each row's loss falls by as its logits change by (directions, n, K): (directions, n)."""
+        return -(self._error * change).sum(dim=-1)
 
 
 def _errors(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

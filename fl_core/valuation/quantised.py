@@ -29,20 +29,26 @@ def unseen_classes(labels: NDArray[np.int64], classes: int) -> tuple[int, ...]:
     return tuple(int(k) for k in np.flatnonzero(np.bincount(labels, minlength=classes) == 0))
 
 
-def quantised_mean(parts: NDArray[np.float64], *, clip: float, step: int) -> int:
-    """Mean over rows of each row's part, clipped to `clip` nats, as a multiple of `step` millionths of a nat.
+def quantised_means(parts: NDArray[np.float64], *, clip: float, step: int) -> list[int]:
+    """Means over rows of each row's part, clipped to `clip` nats, as multiples of `step` millionths of a nat.
 
     A part that is not a number, which only an update or a model that exploded gives, counts as the worst.
 
     Args:
-        parts: float64 (n,), what each row saves, in nats.
+        parts: float64 (cohorts, n), what each row saves by each cohort, in nats.
         clip: bound on one row's part, in nats.
         step: rounding step, in millionths of a nat.
+    """
+    bounded = np.clip(parts, -clip, clip)
+    bounded[np.isnan(bounded)] = -clip
+    return [round(float(mean) * UTILITY_UNIT / step) * step for mean in bounded.mean(axis=1)]
+
+
+def check_quantisation(*, clip: float, step: int) -> None:
+    """Refuse bounds that bound nothing.
 
     Raises:
         SpecError: a clip or step that is none.
     """
     if not (np.isfinite(clip) and clip > 0) or step < 1:
         raise SpecError(f"utilities clipped at {clip} in steps of {step}: choose a positive clip and a step")
-    bounded = np.nan_to_num(np.clip(parts, -clip, clip), nan=-clip)
-    return round(float(bounded.mean()) * UTILITY_UNIT / step) * step

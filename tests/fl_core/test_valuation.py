@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from fl_core.errors import DataError, SpecError
 from fl_core.models import ModelSpec, initial_vector
 from fl_core.training import LocalTraining, per_record_loss, train_local
-from fl_core.valuation import UTILITY_UNIT, cohort_utilities, model_score, path_utilities, unseen_classes
+from fl_core.valuation import (
+    UTILITY_UNIT,
+    cohort_utilities,
+    model_score,
+    path_utilities,
+    stacked,
+    unseen_classes,
+)
 
 SPEC = ModelSpec("logistic", 3, 2)
 START = initial_vector(SPEC, 0)
@@ -186,3 +193,41 @@ def test_a_clip_or_step_that_is_none_is_refused(clip, step):
 def test_no_rows_have_no_path_gain():
     with pytest.raises(DataError, match="without validation rows"):
         path_gains([np.zeros(8)], features=FEATURES[:0], labels=LABELS[:0])
+
+
+@pytest.mark.parametrize("most", [1, 200, 1 << 20])
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.kind)
+def test_cohorts_valued_side_by_side_have_the_very_values_that_each_has_alone(spec, most, monkeypatch):
+    monkeypatch.setattr(stacked, "_LOGITS", most)
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(37, spec.features)).astype(np.float32)
+    labels = rng.integers(0, spec.classes, 37)
+    start = (initial_vector(spec, 3) + rng.normal(0, 0.2, len(initial_vector(spec, 3)))).astype(np.float32)
+    after = (start + rng.normal(0, 0.2, len(start))).astype(np.float32)
+    updates = [rng.normal(0, size, len(start)) for size in np.geomspace(1e-3, 10, 9)]
+    updates += [np.full(len(start), np.nan), np.full(len(start), 1e200), np.zeros(len(start))]
+
+    def gains(some):
+        return cohort_utilities(spec, start, some, features, labels, clip=1.0, step=1)
+
+    def paths(some):
+        return path_utilities(spec, start, some, features, labels, after=after, clip=1.0, step=1)
+
+    assert gains(updates) == [gains([update])[0] for update in updates]
+    assert paths(updates) == [paths([update])[0] for update in updates]
+
+
+@settings(max_examples=30)
+@given(st.lists(UPDATES, min_size=1, max_size=4), st.floats(0.01, 5))
+def test_a_gain_is_to_the_last_bit_the_mean_of_what_each_record_saves(updates, clip):
+    before = per_record_loss(SPEC, START, FEATURES, LABELS)
+    plain = []
+    for update in updates:
+        after = per_record_loss(SPEC, (START + update).astype(np.float32), FEATURES, LABELS)
+        plain.append(round(float(np.clip(before - after, -clip, clip).mean()) * UTILITY_UNIT))
+    assert utilities(updates, clip=clip) == plain
+
+
+def test_a_bound_that_is_none_is_refused_before_anything_is_valued():
+    with pytest.raises(SpecError, match="positive clip and a step"):
+        utilities([], clip=-1.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incentives import CohortKey, RoundEvidence, combine, round_evidence
+from incentives import CohortKey, RoundEvidence, agree, round_evidence
 
 HOSPITALS = 4
 DEVICES = 16
@@ -71,7 +71,7 @@ def simulate(
             }
             for h in histories
         }
-        combined = combine(views)
+        agreed = agree(views)
         for h, history in histories.items():
-            history.append(round_evidence(number, h, members, combined))
+            history.append(round_evidence(number, h, members, agreed.utilities, None, agreed.scale))
     return World(histories, flipping, riding)

@@ -210,7 +210,7 @@ def test_quality_is_a_pure_function_of_the_history_and_coarse(seed, random):
             CohortEvidence(tuple(random.sample(c.members, len(c.members))), c.utility) for c in item.cohorts
         ]
         random.shuffle(cohorts)
-        shuffled.append(RoundEvidence(item.round, tuple(cohorts)))
+        shuffled.append(RoundEvidence(item.round, tuple(cohorts), item.scale))
     quality = decode(history)
     assert decode(shuffled) == quality
     assert all(0 <= value <= 10_000 and value % 100 == 0 for value in quality.values())
