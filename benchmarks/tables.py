@@ -306,9 +306,9 @@ def tradeoff_table(figures: TradeoffFigures) -> FigureTable:
             f"AUC: {figures.flippers:.0%} of the devices flip labels, ranked by decoded quality in `accountable`, by "
             "their hospital's score in `hospital` (flippers are spread over all hospitals, so that it tells little); "
             "`private` scores nobody (n/a). The bound, Phi(sqrt(2) mu), holds for any detector that sees what is "
-            "released, where flipper and honest device are in different sums and the noise is near Gaussian. On wdbc the "
-            "utilities themselves mislead: after an overconfident public start of 12 rows flippers can truly lower the "
-            "validators' loss, in two of three federations looked at.",
+            "released, where flipper and honest device are in different sums and the noise is near Gaussian. On wdbc "
+            "the utilities themselves mislead: after an overconfident public start of 12 rows flippers can truly "
+            "lower the validators' loss, in two of three federations looked at.",
             "Epsilon is that at release, at the delta of the goals. The product's default for 1,000 devices is 1e-6: "
             "there 1 is 1.13 and 8 is 8.77.",
             _FEW_SUBJECTS + "".join(" " + _sentence(note) for note in figures.notes),
