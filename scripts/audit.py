@@ -28,6 +28,7 @@ from scripts.console.session import (
 )
 from scripts.federation.auditing import audit_run, rounds_of
 from scripts.federation.auditor_key import SealedTranscripts, create_key, read_private_key
+from scripts.federation.root_set_file import read_root_set
 from scripts.federation.run_state import RunState
 from scripts.federation.transcript_deletion import (
     delete_all_transcripts,
@@ -52,6 +53,14 @@ def audit(
         typer.Option("--transcript", help="Do the secure sums again from their transcripts; takes --key."),
     ] = False,
     key: Annotated[Path | None, typer.Option("--key", help="File with the auditor's private key.")] = None,
+    root_set: Annotated[
+        Path | None,
+        typer.Option(
+            "--root-set",
+            metavar="FILE",
+            help="Train the root update again from the root-set.json that a holder of the root set gave.",
+        ),
+    ] = None,
     new_key: Annotated[
         Path | None,
         typer.Option(
@@ -99,7 +108,7 @@ def audit(
         None if no_chain or state.deployment is None else open_run_contracts(state, home, url, expected_chain)
     )
     if delete:
-        elsewhere = rounds_elsewhere(runs, state)
+        elsewhere = rounds_elsewhere(runs, state, store)
         _delete(bundles, state, contracts, number, elsewhere, screen, as_json=as_json)
         return
     opened = None
@@ -114,8 +123,9 @@ def audit(
             state,
             contracts,
             rounds=None if number is None else [number],
-            elsewhere=rounds_elsewhere(runs, state),
+            elsewhere=rounds_elsewhere(runs, state, store),
             transcripts=opened,
+            root_set=None if root_set is None else read_root_set(root_set),
             without_chain=no_chain,
             progress=shown.take,
         )

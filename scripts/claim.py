@@ -20,13 +20,15 @@ from scripts.console.options import (
     PasswordFile,
     RunId,
     Runs,
+    Store,
     Url,
 )
 from scripts.console.output import console, print_json, tokens
 from scripts.console.run_command import run_function
-from scripts.console.session import find_run, open_keyring, open_run_contracts
+from scripts.console.session import find_run_and_store, open_keyring, open_run_contracts
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium
+from scripts.federation.record import RoundRecord
 from scripts.federation.run import RunState
 
 
@@ -34,6 +36,7 @@ def claim(
     run: RunId = None,
     hospital: Annotated[int | None, typer.Option(help="Only for this hospital and its devices.")] = None,
     device: Annotated[str | None, typer.Option(help="Only for the device with this account.")] = None,
+    store: Store = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -43,9 +46,9 @@ def claim(
     as_json: Json = False,
 ) -> None:
     """Claim all that is claimable of a run: leaves of devices that opted in, by relay, and each treasury's part."""
-    folder, state = find_run(runs, run)
+    bundles, state = find_run_and_store(runs, run, store)
     contracts = open_run_contracts(state, home, url, expected_chain)
-    records = [state.read_round(folder, number)[0] for number in state.rounds]
+    records = [RoundRecord.from_files(bundles.read_bundle(number)) for number in state.rounds]
     if not records:
         raise CommandError(f"run {state.run} has no finished round: there is nothing to claim")
     consortium = Consortium(contracts, open_keyring(contracts.w3, keystore, password_file), GasLedger())

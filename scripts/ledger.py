@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,18 +9,21 @@ import typer
 from chain.connect import to_address
 from chain.contracts import Contracts
 from chain.history import RoundHistory, read_round, read_rounds
-from fl_core.bundle import bundle_digest
 from fl_core.spec import epoch_of
+from fl_core.stores import RunStore
 from incentives import TREASURY, device_payout, leaf_weight, verify
 from scripts.console.errors import CommandError
-from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Url
+from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import all_runs, find_run, open_deployment, open_run_contracts
+from scripts.console.session import find_run_and_store, open_deployment, open_run_contracts, runs_at_hand
 from scripts.federation.channel_keys import read_channel_key
 from scripts.federation.contributions import entry_of
+from scripts.federation.held_rounds import rounds_of_epoch
 from scripts.federation.ledger_facts import facts_of
 from scripts.federation.own_receipt import ReceiptCheck, check_own_receipt
+from scripts.federation.record import RoundRecord
+from scripts.federation.run_state import RunState
 
 app = typer.Typer(help="Query the contribution ledger.", no_args_is_help=True)
 
@@ -120,6 +122,7 @@ def hospital(
 @app.command()
 def device(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The device's account.")],
+    store: Store = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -129,11 +132,12 @@ def device(
     """One device: its leaves in the bundles at hand, each checked against the root on chain, and its claims."""
     contracts = open_deployment(home, url, expected_chain)
     account = to_address(address)
-    lines = _device_lines(contracts, runs, bytes.fromhex(account[2:]))
+    lines = _device_lines(contracts, runs_at_hand(runs, store), bytes.fromhex(account[2:]))
     claims = list(contracts.distributor.claims(from_block=contracts.deployment.block, payee=account))
     if not lines and not claims:
         raise CommandError(
-            f"nothing is known of {account}: it claimed nothing itself, and no bundle under {runs} holds a leaf of it"
+            f"nothing is known of {account}: it claimed nothing itself, and no bundle under {store or runs} holds a "
+            "leaf of it"
         )
     balance = tokens(contracts.token.balance_of(account))
     if as_json:
@@ -174,6 +178,7 @@ def receipt(
     no_chain: Annotated[
         bool, typer.Option("--no-chain", help="Hold it against the bundle only, where the chain is gone.")
     ] = False,
+    store: Store = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -181,27 +186,18 @@ def receipt(
     as_json: Json = False,
 ) -> None:
     """What a device is due of a round, checked with its own key and without trusting its hospital."""
-    folder, state = find_run(runs, run)
+    bundles, state = find_run_and_store(runs, run, store)
     account = bytes.fromhex(to_address(device)[2:])
     place = state.devices().get(account)
     if place is None:
         raise CommandError(f"{device} is no device of run {state.run}: name its run with --run")
-    if number not in state.rounds or epoch_of(number) != place[2]:
+    if number not in bundles.bundles() or epoch_of(number) != place[2]:
         raise CommandError(f"run {state.run} has no round {number} in which {device} was enrolled")
     chain = not no_chain and state.deployment is not None
     contracts = open_run_contracts(state, home, url, expected_chain) if chain else None
-    facts = None if contracts is None else facts_of(contracts, read_round(contracts, number))
-    of_epoch = [item for item in state.rounds if item <= number and epoch_of(item) == place[2]]
-    read = [state.read_round(folder, item) for item in of_epoch]
-    found = check_own_receipt(
-        account,
-        read_channel_key(folder, place[2], account),
-        [record for record, _ in read],
-        bundle_digest(read[-1][1]),
-        facts,
-        hospital=place[0],
-        rows=rows,
-    )
+    held, missing = rounds_of_epoch(bundles, contracts, number)
+    key = read_channel_key(runs / state.run, place[2], account)
+    found = check_own_receipt(account, key, held, hospital=place[0], rows=rows, missing=missing)
     if as_json:
         print_json(_receipt_json(device, number, place[0], found))
     else:
@@ -293,16 +289,18 @@ def _entry_line(history: RoundHistory, number: int) -> dict[str, Any]:
     }
 
 
-def _device_lines(contracts: Contracts, runs: Path, account: bytes) -> list[dict[str, Any]]:
+def _device_lines(
+    contracts: Contracts, runs: list[tuple[RunStore, RunState]], account: bytes
+) -> list[dict[str, Any]]:
     lines = []
-    for folder, state in all_runs(runs):
+    for bundles, state in runs:
         if state.deployment is None or state.deployment["ledger"] != contracts.ledger.address:
             continue
         place = state.devices().get(account)
         if place is None:
             continue
         for number in state.rounds:
-            record, _ = state.read_round(folder, number)
+            record = RoundRecord.from_files(bundles.read_bundle(number))
             part = record.hospitals.get(place[0])
             if part is None or account not in {item.device for item in part.contributions}:
                 continue

@@ -56,6 +56,7 @@ from scripts.federation.rule_notes import BACKDOOR, rule_notes
 from scripts.federation.run import STATE_FILE, Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
 from scripts.federation.story import run_on_chain
+from scripts.federation.validation_notes import unseen_notes
 from scripts.federation.webhook import Webhook
 from scripts.federation.worker_processes import worker_count
 
@@ -272,7 +273,8 @@ def _tell(resumed: Resumed, screen: Console) -> None:
 
 
 def _train(run: Run, screen: Console) -> None:
-    for note in (*run.population.table.notes, *_data_notes(run), *_link_notes(run), *rule_notes(run)):
+    notes = (*run.population.table.notes, *_data_notes(run), *unseen_notes(run), *_link_notes(run))
+    for note in (*notes, *rule_notes(run)):
         screen.print(f"note: {note}")
     screen.print(privacy_note(run.spec, run.population.devices_per_person))
     of_records = run.record_epsilon(run.settings.rounds)
@@ -365,9 +367,11 @@ def _show(run: Run, folder: Path, as_json: bool, screen: Console) -> None:
         screen.print(f"epsilon of one record: {of_records:.2f} (delta {value['record_delta']:.2g})")
     for note in _notes(run):
         screen.print(f"note: {note}")
+    kept = run.settings.store
+    where, named = (folder, "") if kept is None else (kept, f" --store {kept}")
     screen.print(
-        f"run {run.state.run}: bundles under {folder}; next: `fediomt audit`"
-        + ("" if run.state.deployment is None else ", `fediomt ledger rounds`, `fediomt claim`")
+        f"run {run.state.run}: bundles under {where}; next: `fediomt audit{named}`"
+        + ("" if run.state.deployment is None else f", `fediomt ledger rounds`, `fediomt claim{named}`")
     )
 
 

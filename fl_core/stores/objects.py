@@ -6,7 +6,8 @@
     <root>/<name>               documents
 
 There is no renaming of folders in such a store. A writer that dies, or whose store is full, leaves objects that nothing
-names, and the next one writes over them; a round is there when its manifest is.
+names, and the next one writes over them; a round is there when its manifest is. Where a put is not atomic a manifest
+may be torn: reading it is refused, since it is no manifest, and the next writer of that round writes over it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ObjectStore:
         """See `RunStore`."""
         manifest = bundle_manifest(files)
         digest = sha256(manifest)
-        if number in self.bundles():
+        if number in self.bundles() and not self._torn(number):
             self.read_bundle(number, digest)
             return digest
         for data in files.values():
@@ -122,6 +123,15 @@ class ObjectStore:
         there = self._asked(f"look for {name}", lambda: bool(self.files.exists(self._path(name))))
         return self._read(name) if there else None
 
+    def _torn(self, number: int) -> bool:
+        """Whether a round's manifest is none, as a writer that dies may leave it where puts are not atomic."""
+        data = self._read(_manifest_name(number))
+        try:
+            read_manifest(self.name, data)
+        except BundleError:
+            return True
+        return False
+
     def _object(self, name: str, digest: str) -> bytes:
         data = self._read(f"{OBJECTS}/{digest}")
         if sha256(data).hex() != digest:
@@ -144,8 +154,10 @@ class ObjectStore:
         path = self._path(name)
 
         def put() -> None:
-            self.files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            if not _puts_whole(self.files):
+            if not _puts_whole(
+                self.files
+            ):  # nor are there folders in the others: asked for one, s3 makes a bucket
+                self.files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
                 aside = f"{path}.{secrets.token_hex(4)}.tmp"
                 self.files.pipe_file(aside, data)
                 self.files.mv(aside, path)

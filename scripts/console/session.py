@@ -11,7 +11,7 @@ from chain.contracts import Contracts, open_contracts
 from chain.daemon import daemon_status
 from chain.deployments import Deployment, check_present, load_deployment
 from chain.keystore import read_password
-from fl_core.stores import RunStore, open_store, stored_runs
+from fl_core.stores import FolderStore, RunStore, open_store, stored_runs
 from scripts.console.errors import CommandError
 from scripts.federation.keyring import DevelopmentKeyring, Keyring, KeystoreKeyring
 from scripts.federation.run_state import STATE_FILE, RunState
@@ -87,7 +87,7 @@ def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:
     """A run's folder and state: the one named, else the latest.
 
     Raises:
-        CommandError: there is no such run.
+        CommandError: there is no such run, or the folder of that name holds another.
         BundleError: its state is malformed.
     """
     if run is not None:
@@ -96,35 +96,72 @@ def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:
             raise CommandError(
                 f"no run {run} under {runs}: list that folder, or start one with `fediomt train`"
             )
-        return folder, RunState.read(folder)
-    folders = sorted(path.parent for path in runs.glob(f"*/{STATE_FILE}"))
-    if not folders:
-        raise CommandError(f"no runs under {runs}: start one with `fediomt train` or `fediomt demo`")
-    return folders[-1], RunState.read(folders[-1])
+    else:
+        folders = sorted(path.parent for path in runs.glob(f"*/{STATE_FILE}"))
+        if not folders:
+            raise CommandError(f"no runs under {runs}: start one with `fediomt train` or `fediomt demo`")
+        folder = folders[-1]
+    state = RunState.read(folder)
+    _require_name(state, folder.name, f"{folder}/{STATE_FILE}")
+    return folder, state
 
 
 def find_run_and_store(runs: Path, run: str | None, url: str | None) -> tuple[RunStore, RunState]:
     """A run's store and state: from the folder of runs, or all from the store that a URL names.
 
+    Where a run says that its bundles are is not followed: the file may be somebody else's, and would choose what is
+    asked with one's own credentials.
+
     Raises:
-        CommandError: there is no such run.
+        CommandError: there is no such run, it is another one's under its name, or it is kept at a URL not given here.
         BundleError: its state is malformed, or the store cannot be opened.
     """
     if url is None:
         folder, state = find_run(runs, run)
-        return state.store(folder), state
+        if state.settings.store is not None:
+            raise CommandError(
+                f"run {state.run} says that its bundles are at {state.settings.store}: name that place with --store if "
+                "you trust it"
+            )
+        return FolderStore(folder), state
     found = {name: open_store(url, name, runs / name) for name in stored_runs(url) if run in (None, name)}
     states = {name: data for name, store in found.items() if (data := store.document(STATE_FILE)) is not None}
     if not states:
         which = "runs" if run is None else f"run {run}"
         raise CommandError(f"no {which} under {url}: keep one there with `fediomt train --store {url}`")
     latest = max(states)
-    return found[latest], RunState.parse(states[latest], f"{url}/{latest}/{STATE_FILE}")
+    where = f"{url}/{latest}/{STATE_FILE}"
+    state = RunState.parse(states[latest], where)
+    _require_name(state, latest, where)
+    return found[latest], state
 
 
-def all_runs(runs: Path) -> list[tuple[Path, RunState]]:
-    """Every run under a folder, oldest first."""
-    return [(path.parent, RunState.read(path.parent)) for path in sorted(runs.glob(f"*/{STATE_FILE}"))]
+def runs_at_hand(runs: Path, url: str | None) -> list[tuple[RunStore, RunState]]:
+    """Every run whose bundles are under a folder or in the store that a URL names, oldest first.
+
+    Where a run says that its bundles are is not followed, and what is under another run's name is left out.
+
+    Raises:
+        BundleError: a state is malformed, or the store cannot be opened.
+    """
+    found: list[tuple[RunStore, RunState]] = []
+    for path in sorted(runs.glob(f"*/{STATE_FILE}")):
+        state = RunState.read(path.parent)
+        if state.run == path.parent.name and state.settings.store is None:
+            found.append((FolderStore(path.parent), state))
+    for name in [] if url is None else stored_runs(url):
+        store = open_store(url, name, runs / name)
+        data = store.document(STATE_FILE)
+        if data is not None:
+            state = RunState.parse(data, f"{url}/{name}/{STATE_FILE}")
+            if state.run == name:
+                found.append((store, state))
+    return found
+
+
+def _require_name(state: RunState, name: str, where: str) -> None:
+    if state.run != name:
+        raise CommandError(f"{where} is of run {state.run}: keep it in a folder of that name")
 
 
 def open_run_contracts(state: RunState, home: Path, url: str | None, expected: int | None) -> Contracts:
@@ -150,11 +187,11 @@ def open_run_contracts(state: RunState, home: Path, url: str | None, expected: i
     return open_contracts(w3, deployment)
 
 
-def rounds_elsewhere(runs: Path, state: RunState) -> set[int]:
-    """Rounds of a run's ledger that other runs under the same folder hold bundles of."""
+def rounds_elsewhere(runs: Path, state: RunState, url: str | None = None) -> set[int]:
+    """Rounds of a run's ledger whose bundles are there, but in other runs under the same folder or URL."""
     return {
         number
-        for _, other in all_runs(runs)
+        for store, other in runs_at_hand(runs, url)
         if other.run != state.run and other.deployment is not None and other.deployment == state.deployment
-        for number in other.rounds
+        for number in store.bundles()
     }

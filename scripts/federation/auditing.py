@@ -17,7 +17,9 @@ from fl_core.errors import BundleError
 from fl_core.stores import RunStore
 from incentives import Finding, HospitalEntry, IncentivesError, PaidClaim, check_close, check_payouts
 from scripts.federation.checks.line import CheckLine, Verdict, same
+from scripts.federation.checks.root import GivenRootSet
 from scripts.federation.checks.transcribed import Transcripts
+from scripts.federation.checks.unpaid import check_attested, not_held
 from scripts.federation.contributions import entry_of
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import LedgerReplay, facts_of
@@ -74,6 +76,7 @@ def audit_run(
     rounds: Sequence[int] | None = None,
     elsewhere: Collection[int] = (),
     transcripts: Transcripts | None = None,
+    root_set: GivenRootSet | None = None,
     without_chain: bool = False,
     progress: Callable[[AuditLine], None] = lambda _: None,
 ) -> list[AuditLine]:
@@ -84,10 +87,11 @@ def audit_run(
         state: the run's state. What it lists is not believed: the ledger's rounds are what is audited, or without a
             chain every bundle that is listed or there.
         contracts: its deployment, or None for a run without a chain.
-        rounds: rounds to report on; all without it. Earlier ones are recomputed either way, since qualities build on
-            them.
+        rounds: rounds to report on; all without it. Earlier ones are recomputed either way, since models and qualities
+            build on them; what differs in them is a finding of the first round that is reported.
         elsewhere: rounds of the ledger whose bundles are known to be in other runs.
         transcripts: of the secure sums, with the auditor's key; None leaves those sums unchecked.
+        root_set: what root updates are learnt from; None leaves them unchecked.
         without_chain: the caller leaves out a chain that there is; otherwise a bundle that names one is a finding.
         progress: called with each line.
 
@@ -97,20 +101,52 @@ def audit_run(
     """
     lines = []
     bundled = sorted({*state.rounds, *store.bundles()})
-    checker = RoundChecker(transcripts)
+    checker = RoundChecker(transcripts, root_set)
     found = (
         _offline_lines(store, state.run, bundled, checker, without_chain=without_chain)
         if contracts is None
         else _chain_lines(store, state.run, bundled, contracts, frozenset(elsewhere), checker)
     )
     schema = _schema_lines(store, state.run, bundled) if state.settings.projection else ()
-    for line in itertools.chain(found, schema):
-        if rounds is not None and (line.round_number is None or line.round_number > max(rounds)):
-            break
-        if rounds is None or line.round_number in rounds:
-            lines.append(line)
-            progress(line)
+    chosen = found if rounds is None else _reported(found, rounds)
+    for line in itertools.chain(chosen, schema if rounds is None else ()):
+        lines.append(line)
+        progress(line)
     return lines
+
+
+def _reported(lines: Iterable[AuditLine], rounds: Sequence[int]) -> Iterator[AuditLine]:
+    """The lines of some rounds; before those of each, whether the rounds before it hold, since it rests on them."""
+    earlier: dict[int, Finding] = {}
+    begun: set[int] = set()
+    before: set[int] = set()
+    for line in lines:
+        number = line.round_number
+        if number is None or number > max(rounds):
+            return
+        if number in rounds:
+            if number not in begun and before:
+                yield AuditLine(number, _rests_on(len(before), earlier))
+            begun.add(number)
+            yield line
+        before.add(number)
+        if line.findings:
+            earlier.setdefault(number, line.findings[0])
+
+
+def _rests_on(count: int, earlier: Mapping[int, Finding]) -> CheckLine:
+    findings = tuple(
+        Finding(
+            "earlier rounds", f"round {number}, which this one rests on", "nothing that differs", f"{first}"
+        )
+        for number, first in earlier.items()
+    )
+    before = (
+        "the round before it, recomputed as well, has"
+        if count == 1
+        else f"the {count} before it, recomputed, have"
+    )
+    return CheckLine("earlier rounds", f"{before} no findings", findings)
 
 
 def _offline_lines(
@@ -175,14 +211,18 @@ def _bundled_lines(
     checker: RoundChecker,
     allocations: AuditLine,
 ) -> Iterator[AuditLine]:
-    """One round, from its bundle. An unpaid one may have stopped anywhere, so only its bundle is recomputed."""
-    number, paid = facts.number, facts.close is not None and facts.close.paid
+    """One round, from its bundle. An unpaid one may have stopped anywhere: it is held against what the ledger has."""
+    number, paid = facts.number, not facts.unpaid
     record, digest, findings = _read(store, run, number)
+    what = f"{_BUNDLE}, of the digest that the hospitals attested" if paid else _BUNDLE
     if record is not None and paid:
         findings += check_bundle_digest(record, digest, facts)
-    what = f"{_BUNDLE}, of the digest that the hospitals attested" if paid else _BUNDLE
+    elif record is not None:
+        findings += check_attested(digest, facts)
+        left = not_held(record, facts)
+        what += f"; unpaid, and the ledger bears out all but {left}" if left else "; unpaid"
     yield AuditLine(number, CheckLine("bundle", what, tuple(findings)))
-    yield from _recomputed(number, record, checker, facts if paid else None)
+    yield from _recomputed(number, record, checker, facts)
     yield allocations
     unpaid = None if paid else _UNPAID
     if record is None:

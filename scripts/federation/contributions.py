@@ -33,7 +33,7 @@ from incentives import (
     round_evidence,
     volume_points,
 )
-from incentives.decoding import DeviceEffect, quality_scores
+from incentives.decoding import DeviceEffect, forget_effects, quality_scores
 from incentives.scoring import MIN_VIEWS
 from incentives.suspicion import SuspicionSettings
 from scripts.federation.quarantine_settings import QUARANTINE, quarantine_json
@@ -110,6 +110,12 @@ def decoded(history: tuple[RoundEvidence, ...], settings: DecoderSettings) -> Ma
         IncentivesError: the rounds are not in order.
     """
     return MappingProxyType(effects(history, settings))
+
+
+def forget_decoded() -> None:
+    """Drop what was decoded before: whoever is to recompute it by itself would only look it up."""
+    decoded.cache_clear()
+    forget_effects()
 
 
 def qualities(record: RoundRecord, hospital: int, history: History) -> dict[bytes, int]:

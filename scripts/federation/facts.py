@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from incentives import RecordedClose, RecordedEntry
 
@@ -46,6 +46,9 @@ class LedgerFacts:
         entries: by hospital.
         accepted_digest: bundle digest that reached quorum, or None before.
         close: what the ledger says of the closing, or None before.
+        hospitals: ids reach up to this number, in the ledger's packing of scores; 0 where that is not known.
+        quality_commitments: what each hospital committed to as a validator, where that is known.
+        attested: the bundle digest that each hospital attested.
     """
 
     number: int
@@ -64,3 +67,15 @@ class LedgerFacts:
     entries: Mapping[int, EntryFacts]
     accepted_digest: bytes | None = None
     close: RecordedClose | None = None
+    hospitals: int = 0
+    quality_commitments: Mapping[int, bytes] = field(default_factory=dict)
+    attested: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether the round closed without quorum: it may have stopped anywhere, and the ledger has a part of it."""
+        return self.close is not None and not self.close.paid
+
+    def has(self, recorded: Mapping[int, object], hospital: int) -> bool:
+        """Whether a bundle can be held against what a hospital recorded: of an unpaid round only if it did."""
+        return hospital in recorded or not self.unpaid

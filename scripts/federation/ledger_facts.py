@@ -62,6 +62,9 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
         },
         accepted_digest=record.accepted_digest if any(record.accepted_digest) else None,
         close=_close(history),
+        hospitals=record.hospital_count,
+        quality_commitments=history.commitments,
+        attested={item.hospital: item.digest for item in history.attestations},
     )
 
 

@@ -1,8 +1,8 @@
-"""A device checks what it is due without trusting its hospital: from its own key, the bundle and the ledger.
+"""A device checks what it is due without trusting its hospital: from its own key, the bundles and the ledger.
 
-The bundle is the one whose digest the hospitals accepted; the root is the one on the ledger; volume and compute follow
-from what the device declared, quality from what validators committed to. Only the last step, whether the other
-hospitals valued honestly, is somebody else's word.
+Quality is decoded over the rounds of an epoch, so that each of their bundles has to be the accepted one, and all that
+quality follows from is recomputed as an audit does. What is left is somebody else's word: whether the other hospitals
+valued honestly.
 """
 
 from __future__ import annotations
@@ -27,14 +27,20 @@ from incentives import (
     leaf_weight,
 )
 from scripts.federation.checks.line import CheckLine, same
+from scripts.federation.checks.unpaid import check_attested
 from scripts.federation.contributions import contributions_of, evidence_of, qualities
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.quarantine import decide
 from scripts.federation.receipts import OpenedReceipt, open_receipt
 from scripts.federation.record import HospitalRecord, RoundRecord
-from scripts.federation.verify import check_bundle_digest
+from scripts.federation.verify import UNCHECKABLE, RoundChecker, check_bundle_digest
+
+RELIED_ON = frozenset(("spec", "draw", "cohorts", "participation", "form", "utilities"))
+"""The checks of an audit that hold what a leaf follows from."""
 
 _NO_CHAIN = "the run has no chain"
+_EARLIER = "{which} before it in the epoch, which quality rests on: accepted bundles, and the checks below"
+_LEAF = "volume, quality and compute are those computed again"
 
 
 @dataclass
@@ -57,39 +63,55 @@ class ReceiptCheck:
         return not any(line.findings for line in self.lines)
 
 
+@dataclass(frozen=True)
+class HeldRound:
+    """A round of the epoch as a device has it.
+
+    Attributes:
+        record: the round as its bundle holds it.
+        digest: of the bundle as it was read.
+        facts: the round as the ledger has it, or None without a chain.
+    """
+
+    record: RoundRecord
+    digest: bytes
+    facts: LedgerFacts | None
+
+
 def check_own_receipt(
     device: bytes,
     key: X25519PrivateKey,
-    records: Sequence[RoundRecord],
-    digest: bytes,
-    facts: LedgerFacts | None,
+    rounds: Sequence[HeldRound],
     *,
     hospital: int,
     rows: int | None = None,
+    missing: Sequence[int] = (),
 ) -> ReceiptCheck:
     """Check a device's pay for a round.
 
     Args:
         device: its account of the epoch, 20 bytes.
         key: its channel key of the epoch.
-        records: the epoch's rounds in order, up to the one that is checked.
-        digest: of the checked round's bundle as it was read.
-        facts: that round as the ledger has it, or None without a chain.
+        rounds: the epoch's rounds in order, up to the one that is checked.
         hospital: the device's hospital.
         rows: what the device declared, as it knows itself; None takes the ready list's word.
+        missing: rounds of the epoch before it that were paid and whose bundles are not at hand.
     """
-    record, result = records[-1], ReceiptCheck()
+    record, facts, result = rounds[-1].record, rounds[-1].facts, ReceiptCheck()
     part = record.hospitals.get(hospital)
     if part is None:
-        missing = Finding("receipt", f"hospital {hospital}", "a part of the bundle", "none")
-        result.lines.append(CheckLine("bundle", "the hospital's part is there", (missing,)))
+        none = Finding("receipt", f"hospital {hospital}", "a part of the bundle", "none")
+        result.lines.append(CheckLine("bundle", "the hospital's part is there", (none,)))
         return result
-    bundle = () if facts is None else tuple(check_bundle_digest(record, digest, facts))
-    skipped = None if facts is not None else _NO_CHAIN
-    result.lines.append(
-        CheckLine("bundle", "the bundle is the one that the hospitals accepted", bundle, skipped)
-    )
-    expected = _expected(records, part, device)
+    result.lines += _relied_on(rounds, missing)
+    try:
+        expected = _expected([held.record for held in rounds], part, device)
+    except UNCHECKABLE as error:
+        broken = Finding(
+            "leaf", f"device {device.hex()}", "rounds that quality can be decoded from", str(error)
+        )
+        result.lines.append(CheckLine("leaf", _LEAF, (broken,)))
+        return result
     result.lines.append(_declared(record, part, device, facts, rows))
     sealed = part.receipts.get(device)
     if expected is None or sealed is None:
@@ -106,6 +128,44 @@ def check_own_receipt(
     result.lines.append(_proof(record, result.receipt, hospital, facts))
     result.due = _due(record, result.receipt, hospital, facts)
     return result
+
+
+def _relied_on(rounds: Sequence[HeldRound], missing: Sequence[int]) -> list[CheckLine]:
+    """What an audit finds of all that quality follows from: a line a check of the last round, one for those before."""
+    checker = RoundChecker()
+    before = [_no_bundle(number) for number in missing]
+    for held in rounds[:-1]:
+        lines = (_accepted(held), *checker.lines(held.record, held.facts, only=RELIED_ON))
+        before += [_of_round(held.record.number, finding) for line in lines for finding in line.findings]
+    count = len(rounds) - 1 + len(missing)
+    which = "the round" if count == 1 else f"the {count} rounds"
+    earlier = CheckLine("earlier rounds", _EARLIER.format(which=which), tuple(before))
+    last = (_accepted(rounds[-1]), *checker.lines(rounds[-1].record, rounds[-1].facts, only=RELIED_ON))
+    return [earlier, *last] if count else [*last]
+
+
+def _accepted(held: HeldRound) -> CheckLine:
+    """The bundle is the one whose digest the hospitals accepted, or of an unpaid round the one that some attested."""
+    facts, what = held.facts, "the bundle is the one that the hospitals accepted"
+    if facts is None or facts.close is None:
+        return CheckLine(
+            "bundle", what, skipped=_NO_CHAIN if facts is None else "the round has not closed yet"
+        )
+    if facts.unpaid:
+        findings = tuple(check_attested(held.digest, facts))
+        skipped = None if findings else "the round closed without quorum: nothing is due"
+        return CheckLine("bundle", what, findings, skipped)
+    return CheckLine("bundle", what, tuple(check_bundle_digest(held.record, held.digest, facts)))
+
+
+def _no_bundle(number: int) -> Finding:
+    return Finding(
+        "bundle", f"round {number}", "its bundle, since it is paid and quality rests on it", "none"
+    )
+
+
+def _of_round(number: int, finding: Finding) -> Finding:
+    return Finding(finding.check, f"round {number}, {finding.subject}", finding.expected, finding.found)
 
 
 def _expected(records: Sequence[RoundRecord], part: HospitalRecord, device: bytes) -> Contribution | None:
@@ -159,7 +219,7 @@ def _leaf(expected: Contribution, receipt: OpenedReceipt) -> CheckLine:
         for name in ("slot", "device_class", "payee", "volume", "quality", "compute")
         for finding in same("leaf", f"its {name}", getattr(due, name), getattr(leaf, name))
     ]
-    return CheckLine("leaf", "volume, quality and compute are those computed again", tuple(findings))
+    return CheckLine("leaf", _LEAF, tuple(findings))
 
 
 def _proof(

@@ -17,6 +17,7 @@ from fl_core.models import model_digest
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import epoch_of
 from fl_core.stores import RunStore
+from fl_core.threads import one_blas_thread
 from fl_core.tiers import JOINT_HOSPITAL, Cloud, Release
 from incentives import RoundEvidence, draw_slots, tree_width
 from incentives.suspicion_watch import Watch
@@ -26,6 +27,7 @@ from scripts.federation.contributions import (
     contributions_of,
     entry_of,
     evidence_of,
+    forget_decoded,
     qualities,
     scores_of,
     valued_means,
@@ -208,7 +210,8 @@ class Coordinator:
             },
             validators=said,
         )
-        record, quality, entries = self._contribute(draft)
+        with one_blas_thread():  # as whoever recomputes it does
+            record, quality, entries = self._contribute(draft)
         book.enter(number, entries)
         for transcript in outcome.transcripts:
             self._store.keep_transcript(transcript)
@@ -280,6 +283,7 @@ class Coordinator:
     def _attest(self, number: int, digest: bytes) -> None:
         """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs."""
         facts = self._book.facts(number)
+        forget_decoded()  # hospitals do not take it from who entered it; simulated ones share it among themselves
         attestations = {}
         for hospital, checker in self._checkers.items():
             files = self._store.read_bundle(number, digest)

@@ -37,6 +37,7 @@ from scripts.federation.population import (
     Population,
     build_population,
 )
+from scripts.federation.root_set_file import write_root_set
 from scripts.federation.rounds import Coordinator, RoundSummary
 from scripts.federation.run_state import STATE_FILE, RunState
 from scripts.federation.schema_file import SCHEMA_FILE, read_schema, write_schema
@@ -138,6 +139,8 @@ class Run:
             self.population.agree_on_scaling(self.cloud.rounds_done)
             if self.settings.start == "root":
                 self.cloud.model = self.population.public_start(self.spec)
+            if self.spec.rule.takes_root:
+                write_root_set(self.folder, self.population)
             if self.population.schema.projection is not None:
                 write_schema(self.folder, self.population.schema)
                 if self.settings.store is not None:

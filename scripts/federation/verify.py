@@ -6,7 +6,7 @@ what its own inputs say. Each is a line of the audit, and a file of `scripts.fed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from fl_core.errors import FlError
@@ -21,8 +21,10 @@ from scripts.federation.checks.drawn import check_draw
 from scripts.federation.checks.enrolled import Rosters, check_enrolment
 from scripts.federation.checks.entered import check_contributions, check_entries
 from scripts.federation.checks.line import CheckLine, same
+from scripts.federation.checks.one_form import check_one_form
 from scripts.federation.checks.outcome import check_model
 from scripts.federation.checks.quarantined import check_quarantine
+from scripts.federation.checks.root import GivenRootSet, check_given_root
 from scripts.federation.checks.summed import check_cohorts, check_releases
 from scripts.federation.checks.transcribed import (
     Transcripts,
@@ -36,7 +38,8 @@ from scripts.federation.facts import LedgerFacts
 from scripts.federation.quarantine import Decisions, decide
 from scripts.federation.record import RoundRecord
 
-_UNCHECKABLE = (FlError, IncentivesError, ArithmeticError, LookupError, TypeError, ValueError)
+UNCHECKABLE = (FlError, IncentivesError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What recomputing a record that makes no sense may raise."""
 
 
 class RoundRejectedError(CommandError):
@@ -62,13 +65,15 @@ class RoundChecker:
     the evidence of each hospital's devices.
     """
 
-    def __init__(self, transcripts: Transcripts | None = None) -> None:
+    def __init__(self, transcripts: Transcripts | None = None, root_set: GivenRootSet | None = None) -> None:
         """Start before the first round.
 
         Args:
             transcripts: of the secure sums, with the auditor's key; None leaves those sums unchecked.
+            root_set: what the root update is learnt from, where the rule takes one; None leaves that unchecked.
         """
         self._transcripts = transcripts
+        self._root_set = root_set
         self.built: dict[int, HospitalEntry] = {}  # each hospital's entry of the round checked last
         self._epoch = -1
         self._model_hash: bytes | None = None
@@ -98,17 +103,26 @@ class RoundChecker:
         """
         return [finding for line in self.lines(record, facts) for finding in line.findings]
 
-    def lines(self, record: RoundRecord, facts: LedgerFacts | None = None) -> Iterator[CheckLine]:
+    def lines(
+        self,
+        record: RoundRecord,
+        facts: LedgerFacts | None = None,
+        *,
+        only: Collection[str] | None = None,
+    ) -> Iterator[CheckLine]:
         """Recompute a round; a line a check, in order, each as it is done; after something unreadable all is skipped.
 
         Args:
             record: the round as its bundle holds it.
             facts: the round as the ledger holds it, or None without a chain.
+            only: names of the checks that are done; all without it.
         """
         self._turn_to(epoch_of(record.number))
         self.built = {}
         broken: str | None = None
         for step in self._steps(record, facts):
+            if only is not None and step.check not in only:
+                continue
             skipped = step.skipped if broken is None else f"the record broke off at {broken}"
             if skipped is not None:
                 yield CheckLine(step.check, step.what, skipped=skipped)
@@ -117,7 +131,7 @@ class RoundChecker:
             try:
                 with one_blas_thread():
                     findings.extend(step.run())
-            except _UNCHECKABLE as error:
+            except UNCHECKABLE as error:
                 broken = step.check
                 what = f"round {record.number}, {step.check}"
                 findings.append(Finding("record", what, "a record that can be recomputed", str(error)))
@@ -128,20 +142,27 @@ class RoundChecker:
             self._keep_model(record)
 
     def _steps(self, record: RoundRecord, facts: LedgerFacts | None) -> tuple[_Step, ...]:
+        def told(what: str, of_the_ledger: str) -> str:
+            """What a check does, and what it does besides where there is a ledger."""
+            return what if facts is None else f"{what}{of_the_ledger}"
+
         return (
             _Step(
                 "spec",
-                "spec, reward rule, declared rho and hospitals are those agreed on",
+                told(
+                    "spec and scoring settings are those of the round before",
+                    ", reward rule, declared rho and hospitals those agreed on",
+                ),
                 lambda: check_spec(record, facts, self._spec_digest),
             ),
             _Step(
                 "model chain",
-                "it starts from the model that the round before gave",
+                told("it starts from the model that the round before gave", ", as was published"),
                 lambda: check_start(record, facts, self._model_hash, self._previous_hash),
             ),
             _Step(
                 "draw",
-                "ready lists came before the beacon, cohorts drawn again are the same",
+                told("cohorts drawn again are the same", ", ready lists came before the beacon"),
                 lambda: check_draw(record, facts),
             ),
             _Step(
@@ -151,8 +172,13 @@ class RoundChecker:
             ),
             _Step(
                 "participation",
-                "rosters and keys are as registered, every survivor signed its masked input",
+                told("every survivor signed its masked input", ", rosters and keys are as registered"),
                 lambda: check_enrolment(record, facts, self._rosters),
+            ),
+            _Step(
+                "form",
+                "what it says has one form: in order, of just those concerned, nothing besides",
+                lambda: check_one_form(record),
             ),
             _Step(
                 "releases",
@@ -160,15 +186,20 @@ class RoundChecker:
                 lambda: check_releases(record),
             ),
             self._transcribed(record),
-            _Step("model", "the released sums give the published model", lambda: check_model(record, facts)),
+            *self._rooted(record),
+            _Step(
+                "model",
+                told("the released sums give the model", " that was published"),
+                lambda: check_model(record, facts),
+            ),
             _Step(
                 "utilities",
-                "validators valued each sum of the others, as they committed",
+                told("validators valued each sum of the others", ", as they committed"),
                 lambda: check_utilities(record, facts),
             ),
             _Step(
                 "scores",
-                "scores follow from utilities and are those revealed",
+                told("scores follow from utilities", " and are those committed to and revealed"),
                 lambda: check_scores(record, facts),
             ),
             _Step(
@@ -183,7 +214,7 @@ class RoundChecker:
             ),
             _Step(
                 "entries",
-                "trees built again have the roots, sums and digests that were submitted",
+                told("leaves and salts make trees", " with the roots, sums and digests that were submitted"),
                 lambda: check_entries(record, facts, self.built),
             ),
         )
@@ -208,6 +239,17 @@ class RoundChecker:
             return check_transcripts(record, self._rosters, transcripts, deleted)
 
         return _Step("transcripts", what, run, skipped)
+
+    def _rooted(self, record: RoundRecord) -> tuple[_Step, ...]:
+        """The root update, where the rule takes one."""
+        root_set = self._root_set
+        if not record.spec.rule.takes_root:
+            return ()
+        what = "the root set, of the digest in the spec, teaches the root update"
+        if root_set is None:
+            why = "takes the root set, which its holders may give (--root-set FILE)"
+            return (_Step("root update", what, tuple, why),)
+        return (_Step("root update", what, lambda: check_given_root(record, root_set)),)
 
     def _contributions(self, record: RoundRecord) -> Iterator[Finding]:
         unpaid = self._watch.unpaid() if self._watch is not None else ()

@@ -16,7 +16,6 @@ from chain.deploy import DeployConfig
 from chain.errors import EngineMissing
 from chain.history import read_round
 from chain.node import AnvilNode
-from fl_core.bundle import bundle_digest
 from incentives import DEFAULT_RULE
 from scripts.console.errors import CommandError
 from scripts.federation import rounds
@@ -26,8 +25,8 @@ from scripts.federation.channel_keys import read_channel_key
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium, found_consortium
 from scripts.federation.contributions import contributions_of
+from scripts.federation.held_rounds import rounds_of_epoch
 from scripts.federation.keyring import DevelopmentKeyring
-from scripts.federation.ledger_facts import facts_of
 from scripts.federation.own_receipt import ReceiptCheck, check_own_receipt
 from scripts.federation.run import Run
 from scripts.federation.settings import RunSettings
@@ -79,17 +78,9 @@ class Lied:
         """What a device finds that checks its own pay."""
         accounts = {place[:2]: account for account, place in self.run.state.devices().items()}
         account = accounts[hospital, index]
-        contracts = self.consortium.contracts
-        read = [self.run.state.read_round(self.run.folder, item) for item in range(1, number + 1)]
-        return check_own_receipt(
-            account,
-            read_channel_key(self.run.folder, 0, account),
-            [record for record, _ in read],
-            bundle_digest(read[-1][1]),
-            facts_of(contracts, read_round(contracts, number)),
-            hospital=hospital,
-            rows=rows,
-        )
+        held, missing = rounds_of_epoch(self.run.store, self.consortium.contracts, number)
+        key = read_channel_key(self.run.folder, 0, account)
+        return check_own_receipt(account, key, held, hospital=hospital, rows=rows, missing=missing)
 
 
 @pytest.fixture(scope="module")

@@ -152,8 +152,54 @@ def test_a_store_that_fills_up_shows_no_round_until_the_next_writer_is_through(m
         assert "\n" not in str(refusal.value)
     if puts < len(FILES):
         assert store.bundles() == []
-        assert store.write_bundle(1, FILES) == bundle_digest(FILES)
-        assert store.read_bundle(1) == FILES
+    else:
+        with pytest.raises(BundleError, match="malformed"):
+            store.read_bundle(1)
+    assert store.write_bundle(1, FILES) == bundle_digest(FILES)
+    assert store.read_bundle(1) == FILES
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_a_move_that_copies_half_a_manifest_shows_no_round_that_can_be_read(monkeypatch, tmp_path, cut):
+    """Moving is copying in many stores: what is torn is refused, and put right by the next writer."""
+    store = moved_into_place(tmp_path)
+    assert isinstance(store, ObjectStore)
+    move = type(store.files).mv
+
+    def tears(files, source, target, **options):
+        if "rounds/" not in target:
+            return move(files, source, target, **options)
+        files.pipe_file(target, files.cat_file(source)[:cut])
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.files), "mv", tears)
+        with pytest.raises(BundleError, match="cannot write"):
+            store.write_bundle(1, FILES)
+    with pytest.raises(BundleError, match="malformed"):
+        store.read_bundle(1)
+    store.write_bundle(1, FILES)
+    assert store.read_bundle(1) == FILES
+
+
+@pytest.mark.parametrize("written", range(len(FILES) + 1))
+def test_a_writer_that_dies_at_any_file_leaves_no_folder(monkeypatch, tmp_path, written):
+    """In a folder the files are written aside: it is there whole, manifest included, or not at all."""
+    store, real, done = FolderStore(tmp_path / "run"), os.fsync, itertools.count()
+
+    def dies(descriptor):
+        if next(done) == written:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", dies)
+        with pytest.raises(BundleError, match="cannot write"):
+            store.write_bundle(1, FILES)
+    assert store.bundles() == []
+    assert store.as_found(1) == {}
+    store.write_bundle(1, FILES)
+    assert store.read_bundle(1) == FILES
 
 
 def test_a_move_that_fails_leaves_no_round(monkeypatch, tmp_path):

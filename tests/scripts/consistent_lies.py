@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from lying_world import LyingWorld, Told
+from telling_forms import (
+    a_wider_tree,
+    advertisements_in_another_order,
+    kept_of,
+    leaves_in_another_order,
+    members_in_another_order,
+    survivors_in_another_order,
+)
 from telling_lies import (
     a_step_more,
     as_it_was,
@@ -22,7 +30,6 @@ from telling_lies import (
     made_up_mask,
     mask_not_opened,
     members_swapped,
-    model_score_afterwards,
     more_volume_on_the_ledger,
     no_entry,
     no_noise,
@@ -34,13 +41,11 @@ from telling_lies import (
     other_nonce,
     other_payee,
     other_sum,
-    own_utility,
     ready_line,
     ready_list_changed_afterwards,
     receipts_withheld,
     release_weight,
     salt_changed_afterwards,
-    scores_of_its_own,
     slots_swapped,
     sum_withheld,
     survivor_added,
@@ -50,6 +55,14 @@ from telling_lies import (
     transcript,
     transcript_withheld,
     unbounded_sum,
+)
+from telling_values import (
+    model_score_afterwards,
+    own_path_gain,
+    own_utility,
+    path_gain_left_out,
+    path_gain_of_its_own_sum,
+    scores_of_its_own,
     values_itself,
     values_some_only,
 )
@@ -108,6 +121,14 @@ LIES: dict[str, Lie] = {
     ),
     "a utility of its own sum": Lie(values_itself, "utilities", "validator 1, sums valued"),
     "a sum not valued": Lie(values_some_only, "utilities", "validator 1, sums valued"),
+    "an own path gain, afterwards": Lie(own_path_gain(), "utilities", "validator 1, digest"),
+    "a path gain finer than agreed": Lie(
+        own_path_gain("reveals", step=1), "utilities", "validator 1, multiples of the agreed step"
+    ),
+    "a path gain of its own sum": Lie(
+        path_gain_of_its_own_sum, "utilities", "validator 1, sums with a path gain"
+    ),
+    "a path gain left out": Lie(path_gain_left_out, "utilities", "validator 1, sums with a path gain"),
     "scores without utilities": Lie(scores_of_its_own, "scores", "validator 1, scores from its utilities"),
     "a score of the model, afterwards": Lie(
         model_score_afterwards, "scores", "validator 1, score of the model"
@@ -170,4 +191,15 @@ LIES: dict[str, Lie] = {
     "a salt, afterwards": Lie(salt_changed_afterwards, "entry", "hospital 1"),
     "a receipt withheld": Lie(receipts_withheld, "receipts", "hospital 1, devices without a receipt"),
     "no entry": Lie(no_entry, "entry", "hospital 1, entry on the ledger"),
+    "survivors in another order": Lie(
+        survivors_in_another_order, "form", "hospital 1, cohort 0, survivors, in ascending order"
+    ),
+    "members in another order": Lie(members_in_another_order, "draw", "hospital 1, cohort 0, members"),
+    "a masked hash besides": Lie(kept_of("masked_hashes"), "form", "masked hashes, of others"),
+    "a signature besides": Lie(kept_of("signatures"), "form", "signatures, of others"),
+    "advertisements in another order": Lie(
+        advertisements_in_another_order, "form", "hospital 1, advertisements, in ascending order"
+    ),
+    "leaves in another order": Lie(leaves_in_another_order, "form", "hospital 1, contributions by slot"),
+    "a wider tree": Lie(a_wider_tree, "form", "hospital 1, salts, one a slot"),
 }

@@ -13,8 +13,7 @@ from fl_core.secagg import EpochIdentity, masked_input_message
 from fl_core.signing import LocalSigner
 from fl_core.spec import epoch_of
 from fl_core.tiers import seed_digest, with_global_noise
-from incentives import CohortKey, Lanes
-from scripts.federation.contributions import scores_of
+from incentives import Lanes
 from scripts.federation.participation import cohort_plan
 from scripts.federation.signing import domain_of
 
@@ -165,54 +164,6 @@ def survivor_left_out_of_the_transcript_too(world: LyingWorld) -> Told:
     told = survivor_left_out(world).record
     record, sealed = world.transcript_told(told, index, without)
     return world.recorded(world.made_anew(record), sealed=sealed)
-
-
-def own_utility(*own: str, step: int | None = None) -> Callable[[LyingWorld], Told]:
-    """A utility that the liar as a validator gave, and the scores that follow; `own` is what it revealed so."""
-
-    def tell(world: LyingWorld) -> Told:
-        record = world.honest
-        said = record.validators[LIAR]
-        key = max(said.utilities)
-        more = record.spec.utility_step if step is None else step
-        utilities = {**said.utilities, key: said.utilities[key] + more}
-        return _valuing(world, utilities, *own)
-
-    return tell
-
-
-def _valuing(world: LyingWorld, utilities: dict[CohortKey, int], *own: str) -> Told:
-    record = world.honest
-    scores = scores_of(utilities, LIAR, record.scoring)
-    said = replace(record.validators[LIAR], utilities=utilities, scores=scores)
-    told = replace(record, validators={**record.validators, LIAR: said})
-    return world.recorded(world.made_anew(told), *own)
-
-
-def values_itself(world: LyingWorld) -> Told:
-    said = world.honest.validators[LIAR]
-    return _valuing(world, {**said.utilities, CohortKey(LIAR, 0): 10**6}, "reveals")
-
-
-def values_some_only(world: LyingWorld) -> Told:
-    said = world.honest.validators[LIAR]
-    worst = min(said.utilities, key=lambda key: said.utilities[key])
-    kept = {key: value for key, value in said.utilities.items() if key != worst}
-    return _valuing(world, kept, "reveals")
-
-
-def scores_of_its_own(world: LyingWorld) -> Told:
-    said = world.honest.validators[LIAR]
-    scores = dict.fromkeys(said.scores, 0)
-    told = replace(world.honest, validators={**world.honest.validators, LIAR: replace(said, scores=scores)})
-    return world.recorded(world.made_anew(told), "reveals")
-
-
-def model_score_afterwards(world: LyingWorld) -> Told:
-    said = world.honest.validators[LIAR]
-    told = replace(said, model_score=10_000)
-    record = replace(world.honest, validators={**world.honest.validators, LIAR: told})
-    return world.recorded(world.made_anew(record))
 
 
 def other_noise_seed(world: LyingWorld) -> Told:

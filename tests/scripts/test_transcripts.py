@@ -256,6 +256,6 @@ def test_a_run_kept_behind_a_url_is_audited_from_there_alone(tmp_path):
         outcome = fediomt("audit", "--store", url, "--json", cwd=where)
         assert outcome.code == 0, outcome
         assert json.loads(outcome.out)["run"] == run.name
-    assert fediomt("audit", cwd=tmp_path).code == 0
+    assert_one_line_error(fediomt("audit", cwd=tmp_path), f"are at {url}: name that place with --store")
     assert_one_line_error(fediomt("audit", "--store", "memory://nothing", cwd=tmp_path), "no runs under")
     assert_one_line_error(fediomt("audit", "--store", url, "--run", "x", cwd=tmp_path), "run x")

@@ -26,7 +26,7 @@ def check_spec(record: RoundRecord, facts: LedgerFacts | None, last: bytes | Non
     if facts is not None:
         yield from same("spec", "round number", facts.number, record.number)
         yield from same("spec", f"k_min of at least {facts.k_min}", True, spec.k_min >= facts.k_min)
-        hospitals = sorted(record.hospitals)
+        hospitals = [h for h in sorted(record.hospitals) if facts.has(facts.ready, h)]
         yield from same("record", "hospitals with a ready list", sorted(facts.ready), hospitals)
         yield from same("spec", "spec hash", facts.spec_hash, spec.digest)
         yield from same("spec", "profile", facts.profile, spec.profile.code)

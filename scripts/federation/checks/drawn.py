@@ -13,10 +13,10 @@ from scripts.federation.record import HospitalRecord, RoundRecord
 
 def check_draw(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
     """Hold beacon and ready lists against the ledger, and every hospital's cohorts against the draw done again."""
-    if facts is not None:
+    if facts is not None and (any(facts.beacon) or not facts.unpaid):
         yield from same("draw", "beacon", facts.beacon, record.beacon)
     for hospital, part in record.hospitals.items():
-        if facts is not None:
+        if facts is not None and facts.has(facts.ready, hospital):
             digest = ready_digest(record.number, hospital, part.ready)
             yield from same("draw", f"hospital {hospital}, ready list", facts.ready.get(hospital), digest)
         yield from _cohorts(record, hospital, part)
@@ -33,8 +33,8 @@ def _cohorts(record: RoundRecord, hospital: int, part: HospitalRecord) -> Iterat
         cohort_size=spec.cohort_size,
         k_min=spec.k_min,
     )
-    members = [sorted(part.ready[position].address for position in cohort.positions) for cohort in drawn]
-    found = [sorted(cohort.members) for cohort in part.cohorts]
+    members = [[part.ready[position].address for position in cohort.positions] for cohort in drawn]
+    found = [list(cohort.members) for cohort in part.cohorts]
     yield from same("draw", f"{who}, number of cohorts", len(members), len(found))
     for index, (expected, listed) in enumerate(zip(members, found, strict=False)):
         if expected != listed:
@@ -42,8 +42,9 @@ def _cohorts(record: RoundRecord, hospital: int, part: HospitalRecord) -> Iterat
             yield Finding(
                 "draw",
                 f"{who}, cohort {index}, members",
-                "with " + (", ".join(sorted(address.hex() for address in missing)) or "each once"),
-                "with " + (", ".join(sorted(address.hex() for address in more)) or "fewer or some twice"),
+                "with " + (", ".join(sorted(address.hex() for address in missing)) or "each once, in order"),
+                "with "
+                + (", ".join(sorted(address.hex() for address in more)) or "fewer, others' order or twice"),
             )
     classes = [cohort.link_class for cohort in part.cohorts]
     yield from same("draw", f"{who}, link classes", [cohort.link_class for cohort in drawn], classes)

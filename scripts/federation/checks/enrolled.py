@@ -33,7 +33,7 @@ def check_enrolment(record: RoundRecord, facts: LedgerFacts | None, rosters: Ros
         roster = rosters.get(part.advertisements)
         if roster is None:
             roster = rosters[part.advertisements] = roster_of(record, part)
-        if facts is not None:
+        if facts is not None and facts.has(facts.ready, hospital):  # who was ready had registered
             root = facts.roster_roots.get(hospital)
             yield from same("participation", f"{who}, roster root", root, roster.root)
             yield from same(

@@ -75,7 +75,7 @@ def check_entries(
     for hospital, part in record.hospitals.items():
         recorded = None if facts is None else facts.entries.get(hospital)
         who = f"hospital {hospital}"
-        if facts is not None:
+        if facts is not None and facts.has(facts.entries, hospital):
             there = recorded is not None
             yield from same("entry", f"{who}, entry on the ledger", bool(part.contributions), there)
         if not part.contributions:

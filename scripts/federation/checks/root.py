@@ -1,13 +1,37 @@
-"""What only holders of the root set can check: whether the bundle's root update is what those rows teach."""
+"""What only who has the root set can check: whether the bundle's root update is what those rows teach."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from fl_core.models import Float32Array, model_digest
 from fl_core.robust import AGREES_WITHIN, same_update
 from incentives import Finding
+from scripts.federation.checks.line import same
 from scripts.federation.record import RoundRecord
+
+
+class GivenRootSet(Protocol):
+    """A root set that an auditor was given."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of its rows, as specs name them."""
+
+    @property
+    def schema_digest(self) -> str:
+        """SHA-256 (hex) of its schema, as specs name it."""
+
+    def update(self, record: RoundRecord) -> Float32Array:
+        """What it teaches in a round, float32 (d,)."""
+
+
+def check_given_root(record: RoundRecord, given: GivenRootSet) -> Iterator[Finding]:
+    """Hold a root set against the spec that names it, and the bundle's root update against what it teaches."""
+    yield from same("root", "digest of the root set", record.spec.rule.root_digest, given.digest)
+    yield from same("root", "schema of the root set", record.spec.schema_digest, given.schema_digest)
+    yield from check_root_update(record, given.update(record))
 
 
 def check_root_update(record: RoundRecord, taught: Float32Array | None) -> Iterator[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chain.errors import RecordError
+from chain.packing import pack_scores, quality_commitment
 from incentives import Finding
 from scripts.federation.checks.line import same
 from scripts.federation.contributions import scores_of, valued_key
@@ -16,7 +18,8 @@ def check_utilities(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[
     keys = (valued_key(release) for release in record.releases)
     released = {key for key in keys if key is not None}
     if facts is not None:
-        yield from same("scores", "validators", sorted(facts.reveals), sorted(record.validators))
+        validators = [h for h in sorted(record.validators) if facts.has(facts.reveals, h)]
+        yield from same("scores", "validators", sorted(facts.reveals), validators)
     for validator, said in record.validators.items():
         who = f"validator {validator}"
         due = sorted(key for key in released if key.hospital != validator)
@@ -41,3 +44,25 @@ def check_scores(record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Fin
             yield from same("scores", f"{who}, score of the model", revealed.model_score, said.model_score)
         scores = scores_of(said.utilities, validator, record.scoring)
         yield from same("scores", f"{who}, scores from its utilities", scores, dict(said.scores))
+        if facts is not None and validator in facts.quality_commitments:
+            committed = facts.quality_commitments[validator]
+            yield from same("scores", f"{who}, commitment", committed, _commitment(record, validator, facts))
+
+
+def _commitment(record: RoundRecord, validator: int, facts: LedgerFacts) -> bytes | str:
+    """What the validator must have committed to, or why nobody can have committed to what it says."""
+    said = record.validators[validator]
+    try:
+        packed = pack_scores(said.scores, facts.hospitals)
+    except RecordError as error:
+        return str(error)
+    return quality_commitment(
+        chain_id=record.chain_id,
+        ledger="0x" + record.ledger.hex(),
+        round_number=record.number,
+        hospital=validator,
+        packed_scores=packed,
+        model_score=said.model_score,
+        utilities_digest=said.utilities_digest(record.number, validator),
+        salt=said.salt,
+    )
