@@ -127,10 +127,7 @@ class ConsortiumClient(Contract):
 
     def _records(self, ids: range | list[int]) -> tuple[HospitalRecord, ...]:
         views = self.call_many([("hospital", [number]) for number in ids])
-        return tuple(
-            hospital_record(number, view)
-            for number, view in zip(ids, views, strict=True)
-        )
+        return tuple(hospital_record(number, view) for number, view in zip(ids, views, strict=True))
 
 
 def hospital_record(number: int, view: dict[str, Any]) -> HospitalRecord:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from chain.anvil import AnvilOptions, await_ready, find_anvil, require_free
 from chain.clock import head
-from chain.connect import connect
+from chain.connect import connect_lightly
 from chain.errors import NodeError
 from chain.files import write_atomically
 from chain.processes import fingerprint, reap
@@ -135,7 +135,7 @@ def daemon_status(directory: Path) -> NodeStatus:
     if not record.fingerprint or fingerprint(record.pid) != record.fingerprint:
         return replace(status, running=False, stale=True)
     try:
-        block, _ = head(connect(record.url, chain_id=record.chain_id, timeout_s=5.0))
+        block, _ = head(connect_lightly(record.url, chain_id=record.chain_id, timeout_s=5.0))
     except NodeError:
         return status
     return replace(status, answers=True, block=block)

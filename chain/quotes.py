@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Any
 
 from chain.receipts import Call
 from chain.rpc import RpcError, batch, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
-
-from eth_account import Account
-from web3 import Web3
+from typing import TYPE_CHECKING, Any
 
 from chain.connect import LOCAL_CHAIN_IDS, chain_identity
 from chain.errors import NodeError, OutOfGas, TransactionFailed
@@ -18,6 +15,9 @@ from chain.quotes import Quote, read_quotes
 from chain.receipts import Call, Log, Receipt
 from chain.reverts import explain
 from chain.rpc import RpcError, batch, request, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 _ACCEPTED = ("already known", "already imported", "known transaction", "alreadyknown")
 _STALE = ("nonce too low", "nonce too high", "replacement transaction underpriced", "nonce_too_low")
@@ -123,6 +123,8 @@ class Sender:
             fields["gasPrice"] = quote.fees.price
         else:
             fields |= {"type": 2, "maxFeePerGas": quote.fees.price, "maxPriorityFeePerGas": quote.fees.tip}
+        from eth_account import Account  # noqa: PLC0415 - slow to import, and only who sends needs it
+
         try:
             signed = Account.sign_transaction(fields, self.key.private)
         except BaseException:

@@ -73,7 +73,7 @@ def to_row(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any]
     return row
 
 
-def from_row(fields: Sequence[Field], row: Mapping[str, Any]) -> dict[str, Any]:
+def from_row(fields: Sequence[Field], row: Mapping[Any, Any]) -> dict[str, Any]:
     """The structure that `to_row` flattened."""
     values: dict[str, Any] = {}
     for field in fields:

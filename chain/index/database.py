@@ -17,7 +17,7 @@ from chain.index.numbers import register_exact_sum
 
 _LOCK_PATIENCE_S = 60.0
 _DISK_FULL_STATES = {"53100", "53200"}
-_WRITES = {"writes": True}
+_POSTGRES_LOCK = "SELECT pg_advisory_xact_lock(hashtext('fediomt index ' || coalesce(current_schema(), '')))"
 
 
 class Database:
@@ -52,9 +52,15 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept whole or not at all; writers go one after the other."""
-        with self._readable(), self.engine.connect().execution_options(**_WRITES) as connection:
-            with connection.begin():
-                yield connection
+        options = {"writes": True} if self.sqlite else {"isolation_level": "READ COMMITTED"}
+        with (
+            self._readable(),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            if not self.sqlite:
+                connection.exec_driver_sql(_POSTGRES_LOCK)
+            yield connection
 
     def _engine(self) -> Engine:
         if not self.sqlite:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chain.errors import NodeError
 from chain.receipts import Log
 from chain.rpc import RpcError, endpoint, request
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 Parsed = TypeVar("Parsed")
 

@@ -88,9 +88,7 @@ class ChainRecord:
 
     def hospital_lines(self, hospital: int) -> list[EntryLine]:
         """See `Record`."""
-        return [
-            item for line in self.lines() for item in line.entries if item.entry.hospital == hospital
-        ]
+        return [item for line in self.lines() for item in line.entries if item.entry.hospital == hospital]
 
     def hospital(self, hospital: int) -> HospitalRecord:
         """See `Record`."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from chain.abi import Member, abi_of, snake
-from chain.index.columns import Field, fields_of
+from chain.index.columns import Field, fields_of, sql_type
 from chain.index.numbers import Uint
 
 SCHEMA_VERSION = 1
@@ -183,7 +183,10 @@ def _state_table(
     table = Table(
         f"state_{name}",
         metadata,
-        *(Column(f"of_{key}", Uint, nullable=False) for key in keys),
+        *(
+            Column(f"of_{key}", sql_type(argument), nullable=False)
+            for key, argument in zip(keys, member.inputs, strict=True)
+        ),
         *(field.column() for field in fields),
         PrimaryKeyConstraint(*(f"of_{key}" for key in keys)),
     )

@@ -15,7 +15,6 @@ from chain.index.columns import to_row
 from chain.index.database import Database
 from chain.index.errors import IndexMismatch
 from chain.index.node_source import BlockId
-from chain.index.numbers import Uint
 from chain.index.schema import EventTable, Schema, StateTable, schema
 
 REBUILD_HINT = "build it again with `fediomt ledger index --rebuild`, or name another with --index"
@@ -142,7 +141,7 @@ class Store:
             IndexFault: the database refuses; nothing was written.
         """
         with self.database.writing() as connection:
-            if self._read_until(connection, lock=True) != stretch.since:
+            if self._read_until(connection) != stretch.since:
                 return False
             if stretch.keep < stretch.since.number:
                 self._cut(connection, stretch.keep)
@@ -179,17 +178,17 @@ class Store:
         if (kept.chain_id, kept.genesis) != (identity.chain_id, identity.genesis):
             raise IndexMismatch(
                 f"the index {self.database} belongs to another chain (chain {kept.chain_id}, genesis "
-                f"{kept.genesis.hex()[:12]}; this is chain {identity.chain_id}, genesis {identity.genesis.hex()[:12]}): "
-                f"{REBUILD_HINT}"
+                f"{kept.genesis.hex()[:12]}; this is chain {identity.chain_id}, genesis "
+                f"{identity.genesis.hex()[:12]}): {REBUILD_HINT}"
             )
         raise IndexMismatch(
             f"the index {self.database} belongs to another deployment on this chain (ledger "
             f"{kept.contracts.get('ledger')}, this one is {identity.contracts.get('ledger')}): {REBUILD_HINT}"
         )
 
-    def _read_until(self, connection: Connection, *, lock: bool = False) -> BlockId:
+    def _read_until(self, connection: Connection) -> BlockId:
         query = select(self.tables.index_of.c.read_block, self.tables.index_of.c.read_hash)
-        row = connection.execute(query.with_for_update() if lock else query).one()
+        row = connection.execute(query).one()
         return BlockId(row.read_block, row.read_hash)
 
     def _cut(self, connection: Connection, keep: int) -> None:
@@ -242,7 +241,7 @@ class Store:
                 for keys, _ in views
                 if len(keys) == length
             ]
-            matches = [table.c[name] == bindparam(f"gone_{name}", type_=Uint()) for name in names]
+            matches = [table.c[name] == bindparam(f"gone_{name}", type_=table.c[name].type) for name in names]
             connection.execute(delete(table).where(*matches), gone)
         rows = [
             {f"of_{key}": value for key, value in zip(state.keys, keys, strict=True)}

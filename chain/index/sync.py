@@ -100,9 +100,7 @@ class Reader:
         rules = set(keys.get("rule", ())) | {view["rule_id"] for _, _, view in rounds if view is not None}
         found += [*rounds, *self._view("entry", entries, block)]
         found += self._existing("rule", sorted(rules), "ledger", "latestRuleId", block)
-        found += self._existing(
-            "hospital", keys.get("hospital", []), "consortium", "hospitalCount", block
-        )
+        found += self._existing("hospital", keys.get("hospital", []), "consortium", "hospitalCount", block)
         found += self._existing("service", keys.get("service", []), "desk", "serviceCount", block)
         found += self._existing("order", keys.get("order", []), "desk", "orderCount", block)
         return found
@@ -114,9 +112,7 @@ class Reader:
     def _current_round(self, block: int) -> int:
         return int(self._clients["ledger"].call("currentRound", block=block))
 
-    def _existing(
-        self, name: str, keys: Sequence[int], source: str, counter: str, block: int
-    ) -> list[View]:
+    def _existing(self, name: str, keys: Sequence[int], source: str, counter: str, block: int) -> list[View]:
         """Views of what is numbered from 1; what a reorganisation took away has none."""
         if not keys:
             return []
