@@ -44,6 +44,10 @@ class AnvilOptions:
         """Endpoint of the node."""
         return f"http://{HOST}:{self.port}"
 
+    def environment(self) -> dict[str, str]:
+        """What the program finds in its environment besides what this process has."""
+        return {}
+
     def command(self, program: Path) -> list[str]:
         """The command line."""
         words = [str(program), "--host", HOST, "--port", str(self.port), "--chain-id", str(self.chain_id)]

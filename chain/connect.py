@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -83,6 +84,7 @@ def is_local(w3: Web3) -> bool:
     return chain_id_of(w3) in LOCAL_CHAIN_IDS
 
 
+@lru_cache(maxsize=65_536)
 def to_address(value: str | bytes) -> str:
     """Checksum form of an address given as text or as 20 bytes.
 

@@ -136,6 +136,6 @@ def fund(w3: Web3, addresses: Sequence[str | bytes], amount_wei: int) -> None:
     """
     if not is_local(w3):
         raise BadKey("balances can be set on a local chain only: fund accounts by transfers")
-    calls = [("anvil_setBalance", [to_address(address), hex(amount_wei)]) for address in addresses]
+    calls = [("hardhat_setBalance", [to_address(address), hex(amount_wei)]) for address in addresses]
     for result in batch(w3, calls):
         unwrap(result)

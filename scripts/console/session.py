@@ -14,6 +14,7 @@ from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, connect_lightly
 from chain.contracts import Contracts, open_contracts
 from chain.daemon import daemon_status
 from chain.deployments import Deployment, check_present, load_deployment
+from chain.outbox import Outbox
 from scripts.console.errors import CommandError
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def node_folder(home: Path) -> Path:
 def deployments_folder(home: Path) -> Path:
     """Where deployments are recorded, by chain id."""
     return home / "deployments"
+
+
+def open_outbox(home: Path) -> Outbox:
+    """Where transactions are kept until they are settled."""
+    return Outbox(home / "outbox")
 
 
 def node_url(home: Path, url: str | None) -> str:
