@@ -16,11 +16,12 @@ from chain.contracts import Contracts
 from chain.index.record import EntryLine, Record, RoundLine
 from chain.ledger import epoch_of
 from scripts.console.errors import CommandError
-from scripts.console.index import Index, NoIndex, Rebuild, open_index, open_record, rebuild_index
+from scripts.console.index import Index, NoIndex, open_record
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import find_run_and_store, open_record_of, open_run_contracts, runs_at_hand
+from scripts.ledger_index import bring_up_to_date
 
 if TYPE_CHECKING:
     from fl_core.stores import RunStore
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from scripts.federation.run_state import RunState
 
 app = typer.Typer(help="Query the contribution ledger.", no_args_is_help=True)
+app.command("index")(bring_up_to_date)
 
 
 @app.command()
@@ -179,32 +181,6 @@ def device(
     )
     if not lines:
         console().print(f"{len(claims)} claims on chain, {sum(tokens(c.amount) for c in claims):,.3f} tokens")
-
-
-@app.command("index")
-def bring_up_to_date(
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    index: Index = None,
-    rebuild: Rebuild = False,
-    as_json: Json = False,
-) -> None:
-    """Bring the index that the queries above answer from up to the chain's latest block."""
-    contracts = open_record_of(home, url, expected_chain)
-    if rebuild:
-        rebuild_index(contracts, home, index)
-    with open_index(contracts, home, index, quiet=as_json) as (store, synced):
-        facts = {
-            "index": str(store.database),
-            "block": synced.until,
-            "events_added": synced.events,
-            "blocks_given_up": synced.reorganised,
-        }
-    if as_json:
-        print_json(facts)
-        return
-    print_table("index", ("what", "value"), list(facts.items()))
 
 
 @app.command()

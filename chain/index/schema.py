@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -32,6 +34,7 @@ from sqlalchemy import (
 from chain.abi import Member, abi_of, snake
 from chain.index.columns import Field, fields_of, sql_type
 from chain.index.numbers import Uint
+from chain.index.words import WordDecoder, word_decoder
 
 SCHEMA_VERSION = 1
 """Raised when tables change that do not come from an ABI."""
@@ -65,6 +68,15 @@ class EventTable:
     member: Member
     fields: tuple[Field, ...]
     table: Table
+    words: WordDecoder | None
+
+    def values(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        """The event's values by name, from a log.
+
+        Raises:
+            RecordError: the log does not fit.
+        """
+        return (self.words or self.member).decode_log(topics, data)
 
 
 @dataclass(frozen=True)
@@ -168,10 +180,11 @@ def _event_table(metadata: MetaData, source: str, member: Member) -> EventTable:
         *(field.column() for field in fields),
         PrimaryKeyConstraint("at_block", "at_index"),
     )
-    for field in fields:
-        if field.parameter.indexed:
-            Index(f"{name}_by_{field.name}", table.c[field.name])
-    return EventTable(source, member, fields, table)
+    indexed = [field.name for field in fields if field.parameter.indexed]
+    for column in indexed:  # a hospital is asked about round by round
+        also = ["round"] if column == "hospital" and "round" in indexed else []
+        Index(f"{name}_by_{column}", *(table.c[part] for part in (column, *also)))
+    return EventTable(source, member, fields, table, word_decoder(member))
 
 
 def _state_table(

@@ -77,7 +77,7 @@ class Reader:
                 f"the {source} at {log.address} emitted an unknown event in block {log.block}: "
                 "the deployed contract is another version"
             )
-        values = table.member.decode_log(log.topics, log.data)
+        values = table.values(log.topics, log.data)
         event = Event(table.member.name, values, log.address, log.block, log.index, log.transaction)
         return Placed(table, event, item.block_hash)
 
