@@ -42,7 +42,7 @@ from benchmarks.training_engine import measure_engine
 from benchmarks.valuation import measure_valuation
 from benchmarks.valuation_table import valuation_table
 from fl_core.bundle import write_atomic
-from scripts.bench_index import index
+from scripts.console.bench_index import index
 from scripts.console.errors import CommandError
 from scripts.console.options import Json
 from scripts.console.output import console, print_json, print_table

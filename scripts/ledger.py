@@ -17,11 +17,11 @@ from chain.index.record import EntryLine, Record, RoundLine
 from chain.ledger import epoch_of
 from scripts.console.errors import CommandError
 from scripts.console.index import Index, NoIndex, open_record
+from scripts.console.ledger_index import bring_up_to_date
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import find_run_and_store, open_record_of, open_run_contracts, runs_at_hand
-from scripts.ledger_index import bring_up_to_date
 
 if TYPE_CHECKING:
     from fl_core.stores import RunStore
