@@ -36,7 +36,7 @@ module.exports = {
       metadata: { bytecodeHash: "none" },
     },
   },
-  networks: { hardhat: { chainId: 31337, hardfork: "prague" } },
+  networks: { hardhat: { chainId: Number(process.env.FEDIOMT_CHAIN_ID || 31337), hardfork: "prague" } },
   paths: {
     sources: "./contracts",
     artifacts: process.env.FEDIOMT_HARDHAT_OUT || "./artifacts-hardhat",

@@ -12,6 +12,7 @@ from benchmarks.bytes import measure_bytes
 from benchmarks.canary import measure_canary
 from benchmarks.incentives import measure_incentives
 from benchmarks.incentives_table import incentives_table
+from benchmarks.index import index_table, measure_index
 from benchmarks.page import Section
 from benchmarks.poisoning import measure_poisoning
 from benchmarks.poisoning_plot import plot_poisoning
@@ -182,6 +183,14 @@ def _valuation(order: Order) -> Section:
     return Section("fediomt bench valuation", tables, figures.to_json())
 
 
+def _index(order: Order) -> Section:
+    rows = 40_000 if order.quick else 1_000_000
+    figures = measure_index(rows=rows, say=order.say)
+    return Section(
+        f"fediomt bench index --rows {rows}", (index_table(figures),), [item.to_json() for item in figures]
+    )
+
+
 def _sums(quick: bool, say: Say) -> Iterator[SecAggFigures]:
     """Secure aggregation on the graphs and dropout rates of the page; what cannot survive its dropouts is left out."""
     settings: list[tuple[int, int | str | None, float]] = [
@@ -212,4 +221,5 @@ PARTS: Mapping[str, Callable[[Order], Section]] = {
     "quarantine": _quarantine,
     "incentives": _incentives,
     "valuation": _valuation,
+    "index": _index,
 }

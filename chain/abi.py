@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from eth_abi.abi import decode as abi_decode
@@ -217,7 +217,12 @@ def _present(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401 - what th
         return {
             item.name: _present(item, part) for item, part in zip(parameter.components, value, strict=True)
         }
-    return str(to_checksum_address(value)) if parameter.type == "address" else value
+    return _checksummed(value) if parameter.type == "address" else value
+
+
+@lru_cache(maxsize=65_536)
+def _checksummed(address: str) -> str:
+    return str(to_checksum_address(address))
 
 
 def _decode(label: str, parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from web3 import HTTPProvider, Web3
-
-from chain.connect import chain_id_of
+from chain.connect import chain_id_of, connect_lightly
 from chain.errors import EngineMissing, NodeError, PortTaken
 
 HOST = "127.0.0.1"
@@ -45,6 +43,10 @@ class AnvilOptions:
     def url(self) -> str:
         """Endpoint of the node."""
         return f"http://{HOST}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What the program finds in its environment besides what this process has."""
+        return {}
 
     def command(self, program: Path) -> list[str]:
         """The command line."""
@@ -123,7 +125,6 @@ def await_ready(url: str, chain_id: int, died: Callable[[], str | None], *, time
         PortTaken: the node could not listen, or somebody else answers.
         NodeError: it ended, or does not answer in time.
     """
-    w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 2.0}, exception_retry_configuration=None))
     until = time.monotonic() + timeout_s
     while True:
         last_words = died()
@@ -132,7 +133,7 @@ def await_ready(url: str, chain_id: int, died: Callable[[], str | None], *, time
                 raise PortTaken(f"{url} is taken by another program: stop it, or give another port")
             raise NodeError(f"the local node ended at once: {last_words or 'it said nothing'}")
         try:
-            found = chain_id_of(w3)
+            found = chain_id_of(connect_lightly(url, timeout_s=2.0))
         except NodeError as error:
             if time.monotonic() > until:
                 raise NodeError(f"the local node does not answer at {url} after {timeout_s:.0f} s") from error

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from chain.errors import ChainError, TransactionFailed
-from chain.nonces import hold
 from chain.quotes import read_quotes
 from chain.receipts import Call, Receipt
 from chain.rpc import batch
-from chain.sender import Prepared, Sender, wait_receipts
+from chain.sender import Prepared, Sender, require_hash
+from chain.waiting import wait_receipts
 
 _MAX_TRANSACTIONS = 100
 _MAX_HEX_CHARACTERS = 600_000  # nodes refuse bodies of more than about a megabyte
@@ -66,12 +67,14 @@ def _send_together(part: list[tuple[int, Sender, Call]]) -> dict[int, Receipt]:
     sent: list[tuple[int, Sender, Prepared]] = []
     taken: list[tuple[Sender, Prepared]] = []
     try:
-        with hold({sender.address: sender.nonces for _, sender, _ in part}):
-            quotes = read_quotes(first.w3, [(sender.address, call) for _, sender, call in part])
-            for (_, sender, call), quote in zip(part, quotes, strict=True):
-                taken.append((sender, sender.sign(call, quote)))
+        with _turns([sender for _, sender, _ in part]):
+            left = {index: sender.unfinished(call) for index, sender, call in part}
+            sent = [(index, sender, item) for index, sender, _ in part if (item := left[index]) is not None]
+            new = [entry for entry in part if left[entry[0]] is None]
+            _sign_all(first, new, taken)
             answers = batch(first.w3, [("eth_sendRawTransaction", [item.raw]) for _, item in taken])
-            for (index, _, _), (sender, item), answer in zip(part, taken, answers, strict=True):
+            for (index, _, _), (sender, item), answer in zip(new, list(taken), answers, strict=True):
+                require_hash(first.w3, answer)
                 try:
                     if sender.accepted(item, answer):
                         sent.append((index, sender, item))
@@ -81,15 +84,34 @@ def _send_together(part: list[tuple[int, Sender, Call]]) -> dict[int, Receipt]:
                         sent.append((index, sender, again))
                 except TransactionFailed as error:
                     failure = failure or error
-        receipts = wait_receipts(
-            first.w3,
-            [(sender, item) for _, sender, item in sent],
-            poll_s=first.poll_s,
-            timeout_s=first.timeout_s,
-        )
+        sent.sort(key=lambda entry: entry[0])
+        receipts = wait_receipts(first.w3, [(sender, item) for _, sender, item in sent])
     finally:
         for sender, item in [*taken, *((sender, item) for _, sender, item in sent)]:
             sender.nonces.done(item.nonce)
     if failure is not None:
         raise failure
     return {index: receipt for (index, _, _), receipt in zip(sent, receipts, strict=True)}
+
+
+def _sign_all(
+    first: Sender, new: list[tuple[int, Sender, Call]], taken: list[tuple[Sender, Prepared]]
+) -> None:
+    """Sign every call into `taken`, or none: where one is refused, nothing is sent."""
+    quotes = read_quotes(first.w3, [(sender.address, call) for _, sender, call in new]) if new else []
+    try:
+        for (_, sender, call), quote in zip(new, quotes, strict=True):
+            taken.append((sender, sender.sign(call, quote)))
+    except BaseException:
+        for sender, item in taken:
+            sender.settled(item)
+        raise
+
+
+@contextmanager
+def _turns(senders: Sequence[Sender]) -> Iterator[None]:
+    """Hold the turns of several accounts, taken in the order of addresses so that no two holders block."""
+    with ExitStack() as stack:
+        for sender in sorted(senders, key=lambda item: item.address):
+            stack.enter_context(sender.turn())
+        yield

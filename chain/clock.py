@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Protocol
 
 from chain.connect import chain_id_of, is_local
 from chain.errors import ClockError
 from chain.rpc import RpcError, endpoint, request
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 
 class Clock(Protocol):

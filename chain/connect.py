@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from eth_utils.address import is_address, to_checksum_address
-from web3 import HTTPProvider, Web3
 
 from chain.errors import ChainError, NodeError, WrongChain
+from chain.light import LightConnection, LightProvider
 from chain.rpc import batch, endpoint, request, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 LOCAL_CHAIN_IDS = frozenset({31337, 1337})
@@ -26,10 +31,27 @@ def connect(url: str = DEFAULT_URL, *, chain_id: int | None = None, timeout_s: f
         NodeError: not an HTTP URL, or nothing that speaks JSON-RPC answers there.
         WrongChain: the node serves another chain id.
     """
+    from web3 import HTTPProvider, Web3  # noqa: PLC0415 - slow to import: `connect_lightly` does without
+
+    _require_http(url)
+    w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
+    return _serving(w3, url, chain_id)
+
+
+def connect_lightly(url: str = DEFAULT_URL, *, chain_id: int | None = None, timeout_s: float = 30.0) -> Web3:
+    """The same as `connect`, without web3: for `chain.rpc` and all that goes through it; it has no `eth`."""
+    _require_http(url)
+    light = LightConnection(LightProvider(url, timeout_s=timeout_s))
+    return _serving(cast("Web3", light), url, chain_id)
+
+
+def _require_http(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise NodeError(f"{url!r} is not an HTTP URL: use one like {DEFAULT_URL}")
-    w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
+
+
+def _serving(w3: Web3, url: str, chain_id: int | None) -> Web3:
     found = chain_id_of(w3)
     if chain_id is not None and found != chain_id:
         raise WrongChain(
@@ -62,6 +84,7 @@ def is_local(w3: Web3) -> bool:
     return chain_id_of(w3) in LOCAL_CHAIN_IDS
 
 
+@lru_cache(maxsize=65_536)
 def to_address(value: str | bytes) -> str:
     """Checksum form of an address given as text or as 20 bytes.
 

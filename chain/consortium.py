@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chain.contract import Contract
 from chain.errors import RecordError
 from chain.packing import ids_of
@@ -125,14 +127,16 @@ class ConsortiumClient(Contract):
 
     def _records(self, ids: range | list[int]) -> tuple[HospitalRecord, ...]:
         views = self.call_many([("hospital", [number]) for number in ids])
-        return tuple(
-            HospitalRecord(
-                id=number,
-                account=view["account"],
-                capacity_bps=view["capacity_bps"],
-                status=HospitalStatus(view["status"]),
-                bond=view["bond"],
-                bond_release_at=view["bond_release_at"],
-            )
-            for number, view in zip(ids, views, strict=True)
-        )
+        return tuple(hospital_record(number, view) for number, view in zip(ids, views, strict=True))
+
+
+def hospital_record(number: int, view: dict[str, Any]) -> HospitalRecord:
+    """A hospital from its view."""
+    return HospitalRecord(
+        id=number,
+        account=view["account"],
+        capacity_bps=view["capacity_bps"],
+        status=HospitalStatus(view["status"]),
+        bond=view["bond"],
+        bond_release_at=view["bond_release_at"],
+    )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chain.abi import Abi, Member, abi_of
 from chain.connect import to_address
@@ -15,6 +13,9 @@ from chain.receipts import Call, Log, Receipt
 from chain.reverts import explain
 from chain.rpc import RpcError, batch, request
 from chain.sender import Sender
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 DEFAULT_CHUNK_BLOCKS = 5_000
 """Besu's default for the widest `eth_getLogs`."""

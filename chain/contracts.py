@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from web3 import Web3
+from typing import TYPE_CHECKING
 
 from chain.consortium import ConsortiumClient
 from chain.deployments import Deployment
@@ -12,6 +11,9 @@ from chain.desk import DeskClient
 from chain.distributor import DistributorClient
 from chain.ledger import LedgerClient
 from chain.token import Erc20Client, TokenClient
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 
 @dataclass(frozen=True)

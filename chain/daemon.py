@@ -1,4 +1,4 @@
-"""A local node that stays up between commands: `fediomt chain up`, `down` and `status`.
+"""A local node (Anvil or Hardhat) that stays up between commands: `fediomt chain up`, `down` and `status`.
 
 What is known about it lies in one folder: `node.json` (process, endpoint), `node.log`, and
 `chain-state.json` if the chain is kept. A process id alone proves nothing after a restart of the machine,
@@ -20,15 +20,17 @@ from pathlib import Path
 
 from chain.anvil import AnvilOptions, await_ready, find_anvil, require_free
 from chain.clock import head
-from chain.connect import connect
-from chain.errors import NodeError
+from chain.connect import connect_lightly
+from chain.errors import EngineMissing, NodeError
 from chain.files import write_atomically
+from chain.hardhat import HardhatOptions, find_hardhat
 from chain.processes import fingerprint, reap
 
 _RECORD = "node.json"
 _LOG = "node.log"
 _STATE = "chain-state.json"
 _STOP_PATIENCE_S = 10.0
+_READY_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class NodeStatus:
         chain_id: EVM chain id, or None.
         block: number of the latest block, or None.
         started_at: unix seconds, or None.
+        engine: "anvil" or "hardhat", or None.
         changed: whether the call that returned this started or stopped the node.
     """
 
@@ -55,6 +58,7 @@ class NodeStatus:
     chain_id: int | None = None
     block: int | None = None
     started_at: int | None = None
+    engine: str | None = None
     changed: bool = False
 
 
@@ -65,41 +69,59 @@ class _Record:
     url: str
     chain_id: int
     started_at: int
+    engine: str = "anvil"
 
 
 def start_daemon(
-    directory: Path, *, port: int = 8545, chain_id: int = 31337, accounts: int = 10, keep_state: bool = True
+    directory: Path,
+    *,
+    engine: str = "anvil",
+    port: int = 8545,
+    chain_id: int = 31337,
+    accounts: int = 10,
+    keep_state: bool = True,
 ) -> NodeStatus:
     """Start a node that outlives this process; no effect if it is already up.
 
+    Anvil keeps its chain across restarts. Hardhat cannot: each start is a chain of its own, with another first
+    block, so that a deployment that was made on an earlier one is refused (`deployments.load_deployment`).
+
     Args:
         directory: where its record, log and state are kept.
+        engine: "anvil" or "hardhat".
         port: loopback port.
         chain_id: EVM chain id.
         accounts: development accounts that are funded.
-        keep_state: keep the chain across restarts.
+        keep_state: have Anvil keep the chain across restarts.
 
     Raises:
-        EngineMissing: Anvil is not installed.
+        EngineMissing: the engine is not installed, or unknown.
         PortTaken: something else listens at the port.
-        NodeError: it does not come up, or is up with another port or chain id.
+        NodeError: it does not come up, or is up as another engine or with another port or chain id.
     """
-    options = AnvilOptions(port, chain_id, accounts, directory.resolve() / _STATE if keep_state else None)
+    options: AnvilOptions | HardhatOptions
+    if engine == "anvil":
+        options = AnvilOptions(port, chain_id, accounts, directory.resolve() / _STATE if keep_state else None)
+    elif engine == "hardhat":
+        options = HardhatOptions(port, chain_id)
+    else:
+        raise EngineMissing(f"there is no engine {engine!r}: choose anvil or hardhat")
     with _locked(directory):
         present = daemon_status(directory)
         if present.running:
-            if (present.url, present.chain_id) != (options.url, options.chain_id):
+            if (present.url, present.chain_id, present.engine) != (options.url, options.chain_id, engine):
                 raise NodeError(
-                    f"a node of chain {present.chain_id} is already up at {present.url}: "
+                    f"a node of chain {present.chain_id} ({present.engine}) is already up at {present.url}: "
                     "stop it with `fediomt chain down` first"
                 )
             return present
-        program = find_anvil()
+        program = find_anvil() if engine == "anvil" else find_hardhat()
         require_free(port)
-        pid = _spawn(options.command(program), directory / _LOG)
+        pid = _spawn(options.command(program), directory / _LOG, options.environment())
         try:
-            await_ready(options.url, chain_id, lambda: _last_words(pid, directory / _LOG))
-            record = _Record(pid, fingerprint(pid) or "", options.url, chain_id, int(time.time()))
+            said = lambda: _last_words(pid, directory / _LOG)  # noqa: E731 - what the process printed last
+            await_ready(options.url, chain_id, said, timeout_s=_READY_S)
+            record = _Record(pid, fingerprint(pid) or "", options.url, chain_id, int(time.time()), engine)
             write_atomically(directory / _RECORD, json.dumps(asdict(record), indent=1).encode(), mode=0o600)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -129,13 +151,18 @@ def daemon_status(directory: Path) -> NodeStatus:
     if record is None:
         return NodeStatus(running=False)
     status = NodeStatus(
-        running=True, url=record.url, pid=record.pid, chain_id=record.chain_id, started_at=record.started_at
+        running=True,
+        url=record.url,
+        pid=record.pid,
+        chain_id=record.chain_id,
+        started_at=record.started_at,
+        engine=record.engine,
     )
     reap(record.pid)
     if not record.fingerprint or fingerprint(record.pid) != record.fingerprint:
         return replace(status, running=False, stale=True)
     try:
-        block, _ = head(connect(record.url, chain_id=record.chain_id, timeout_s=5.0))
+        block, _ = head(connect_lightly(record.url, chain_id=record.chain_id, timeout_s=5.0))
     except NodeError:
         return status
     return replace(status, answers=True, block=block)
@@ -152,14 +179,14 @@ def _read_record(directory: Path) -> _Record | None:
         ) from error
 
 
-def _spawn(command: list[str], log: Path) -> int:
+def _spawn(command: list[str], log: Path, environment: dict[str, str]) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    return os.posix_spawn(command[0], command, dict(os.environ), file_actions=actions, setsid=True)
+    return os.posix_spawn(command[0], command, os.environ | environment, file_actions=actions, setsid=True)
 
 
 def _last_words(pid: int, log: Path) -> str | None:

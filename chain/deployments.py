@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Any
 
 from chain.connect import chain_identity, to_address
 from chain.errors import ChainError, NotDeployed
 from chain.files import write_atomically
 from chain.rpc import batch, endpoint, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 HINT = "run `fediomt deploy`"
 CONTRACT_FIELDS = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk")

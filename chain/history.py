@@ -15,7 +15,7 @@ from chain.packing import unpack_lanes, unpack_scores
 from chain.phases import Phase
 from chain.records import EntryRecord, Lanes, Node, RoundRecord, RuleRecord
 
-_ROUND_EVENTS = (
+ROUND_EVENTS = (
     "RoundOpened",
     "PhaseAdvanced",
     "ReadySubmitted",
@@ -34,6 +34,7 @@ _ROUND_EVENTS = (
     "EntryVoided",
     "RoundClosed",
 )
+"""The ledger's events that a round's history is put together from."""
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,13 @@ def read_rounds(contracts: Contracts) -> list[RoundHistory]:
 
 def _read(contracts: Contracts, numbers: Sequence[int], *, only: int | None) -> list[RoundHistory]:
     ledger, start = contracts.ledger, contracts.deployment.block
-    events = _by_round(ledger.read_events(*_ROUND_EVENTS, from_block=start, indexed=[only]))
+    events = _by_round(ledger.read_events(*ROUND_EVENTS, from_block=start, indexed=[only]))
     claims = _by_round(contracts.distributor.claims(from_block=start, round_number=only))
     treasury = _by_round(contracts.distributor.treasury_claims(from_block=start, round_number=only))
     records = ledger.rounds(numbers)
     rules = {number: ledger.rule(number) for number in {record.rule_id for record in records}}
     return [
-        _history(
+        assemble_round(
             record,
             rules[record.rule_id],
             ledger.entries(record.round, sorted(record.active)),
@@ -207,7 +208,7 @@ def _by_round(items: Iterable[Any]) -> defaultdict[int, list[Any]]:
     return groups
 
 
-def _history(
+def assemble_round(
     record: RoundRecord,
     rule: RuleRecord,
     entries: tuple[EntryRecord, ...],
@@ -216,6 +217,7 @@ def _history(
     claims: list[PaidClaim],
     treasury: list[PaidTreasury],
 ) -> RoundHistory:
+    """A round's history from its views and its events, each kind in the order of the chain."""
     named: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         named[event.name].append(event)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from coincurve import PrivateKey
-from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
-from web3 import Web3
 
 from chain.connect import LOCAL_CHAIN_IDS, is_local, to_address
 from chain.errors import BadKey, DevelopmentKeyRefused
 from chain.rpc import batch, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test junk"
 _KNOWN_DEVELOPMENT_KEYS = 20  # what Anvil and Hardhat fund and print at their start
@@ -92,6 +94,8 @@ def development_key(index: int) -> DevelopmentKey:
     """The `index`-th account of the public development mnemonic, m/44'/60'/0'/0/index."""
     if index < 0:
         raise BadKey(f"development key {index}: count from 0")
+    from eth_account import Account  # noqa: PLC0415 - slow to import, and only development needs it
+
     Account.enable_unaudited_hdwallet_features()
     account = Account.from_mnemonic(DEVELOPMENT_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
     return DevelopmentKey(bytes(account.key))
@@ -132,6 +136,6 @@ def fund(w3: Web3, addresses: Sequence[str | bytes], amount_wei: int) -> None:
     """
     if not is_local(w3):
         raise BadKey("balances can be set on a local chain only: fund accounts by transfers")
-    calls = [("anvil_setBalance", [to_address(address), hex(amount_wei)]) for address in addresses]
+    calls = [("hardhat_setBalance", [to_address(address), hex(amount_wei)]) for address in addresses]
     for result in batch(w3, calls):
         unwrap(result)

@@ -186,7 +186,7 @@ class LedgerClient(Contract):
     def rounds(self, numbers: Sequence[int]) -> tuple[RoundRecord, ...]:
         """Several rounds, in one request."""
         views = self.call_many([("round", [number]) for number in numbers])
-        return tuple(_round_record(number, view) for number, view in zip(numbers, views, strict=True))
+        return tuple(round_record(number, view) for number, view in zip(numbers, views, strict=True))
 
     def entry(self, round_number: int, hospital: int) -> EntryRecord:
         """A hospital's part in a round."""
@@ -196,9 +196,7 @@ class LedgerClient(Contract):
         """Several hospitals' parts in a round, in one request."""
         views = self.call_many([("entry", [round_number, hospital]) for hospital in hospitals])
         return tuple(
-            EntryRecord(
-                **{**view, "round": round_number, "hospital": hospital, "lanes": Lanes(**view["lanes"])}
-            )
+            entry_record(round_number, hospital, view)
             for hospital, view in zip(hospitals, views, strict=True)
         )
 
@@ -257,6 +255,12 @@ class LedgerClient(Contract):
         return EpochRegistration(**self.call("epochRegistration", hospital, epoch))
 
 
-def _round_record(number: int, view: dict[str, Any]) -> RoundRecord:
+def round_record(number: int, view: dict[str, Any]) -> RoundRecord:
+    """A round from its view."""
     active = ids_of(view.pop("active_set"))
     return RoundRecord(**{**view, "round": number, "phase": Phase(view["phase"]), "active": active})
+
+
+def entry_record(number: int, hospital: int, view: dict[str, Any]) -> EntryRecord:
+    """A hospital's part in a round from its view."""
+    return EntryRecord(**{**view, "round": number, "hospital": hospital, "lanes": Lanes(**view["lanes"])})

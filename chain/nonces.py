@@ -2,14 +2,13 @@
 
 The node's pending count alone makes senders of one key collide, and a local counter alone goes stale when a
 node is restarted or rolled back. So the node is asked each time, and its answer is corrected by what this
-process has in flight; whoever sends holds the key's lock from asking to the node's acceptance.
+process has in flight; whoever sends holds the key's lock from asking to the node's acceptance. Between processes,
+`chain.outbox` has a lock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 
 class NonceAllocator:
@@ -24,6 +23,18 @@ class NonceAllocator:
         nonce = max([pending_count, *(nonce + 1 for nonce in self._in_flight)])
         self._in_flight.add(nonce)
         return nonce
+
+    def claim(self, nonce: int) -> bool:
+        """Take a nonce whose transaction was signed before; False if it is in flight here."""
+        with self.lock:
+            if nonce in self._in_flight:
+                return False
+            self._in_flight.add(nonce)
+            return True
+
+    def in_flight(self, nonce: int) -> bool:
+        """Whether something in this process waits for the transaction of a nonce."""
+        return nonce in self._in_flight
 
     def done(self, nonce: int) -> None:
         """The transaction is in a block, or was given up."""
@@ -42,15 +53,6 @@ class NonceRegistry:
         """The one allocator of an account on a chain (local nodes share an id, but not a genesis)."""
         with self._lock:
             return self._allocators.setdefault((chain_id, genesis, address), NonceAllocator())
-
-
-@contextmanager
-def hold(allocators: dict[str, NonceAllocator]) -> Iterator[None]:
-    """Hold the locks of several accounts, taken in the order of addresses so that no two holders block."""
-    with ExitStack() as stack:
-        for address in sorted(allocators):
-            stack.enter_context(allocators[address].lock)
-        yield
 
 
 PROCESS_NONCES = NonceRegistry()

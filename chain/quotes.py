@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from web3 import Web3
-
+from chain.errors import NodeError
 from chain.receipts import Call
-from chain.rpc import RpcError, batch, unwrap
+from chain.rpc import RpcError, batch, endpoint, unwrap
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,19 @@ def read_quotes(w3: Web3, calls: list[tuple[str, Call]]) -> list[Quote]:
         requests.append(("eth_getTransactionCount", [address, "pending"]))
         if call.gas is None:
             requests.append(("eth_estimateGas", [call.as_json(address)]))
-    answers = iter(batch(w3, requests))
-    fees = Fees.of(unwrap(next(answers)), unwrap(next(answers)))
+    answers = batch(w3, requests)
+    for answer in answers[:2]:
+        unwrap(answer)
+    try:
+        return _quotes(calls, iter(answers))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise NodeError(
+            f"{endpoint(w3)} answered with something that is no Ethereum node's: check the URL"
+        ) from error
+
+
+def _quotes(calls: list[tuple[str, Call]], answers: Iterator[Any]) -> list[Quote]:
+    fees = Fees.of(next(answers), next(answers))
     quotes = []
     for _, call in calls:
         count = int(unwrap(next(answers)), 16)

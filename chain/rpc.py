@@ -7,14 +7,15 @@ stay as the node sent them, which is what the codecs of `chain.abi` want.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
-from web3 import HTTPProvider, Web3
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
 
 from chain.errors import ChainError, NodeError
+
+if TYPE_CHECKING:
+    from web3 import HTTPProvider, Web3
+    from web3.types import RPCEndpoint
 
 START_HINT = "start a local one with `fediomt chain up`"
 
@@ -50,8 +51,8 @@ def request(w3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - JS
         RpcError: the node answered with an error.
     """
     try:
-        response: Any = _provider(w3).make_request(RPCEndpoint(method), list(params))
-    except (requests.RequestException, Web3Exception, ValueError) as error:
+        response: Any = _provider(w3).make_request(cast("RPCEndpoint", method), list(params))
+    except Exception as error:
         raise _unreachable(w3, error) from error
     result = _result(w3, method, response)
     if isinstance(result, RpcError):
@@ -67,10 +68,10 @@ def batch(w3: Web3, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
     """
     if not calls:
         return []
-    payload = [(RPCEndpoint(method), list(params)) for method, params in calls]
+    payload = [(cast("RPCEndpoint", method), list(params)) for method, params in calls]
     try:
         responses: Any = _provider(w3).make_batch_request(payload)
-    except (requests.RequestException, Web3Exception, ValueError, KeyError, TypeError) as error:
+    except Exception as error:
         raise _unreachable(w3, error) from error
     if not isinstance(responses, list) or len(responses) != len(calls):
         raise NodeError(
@@ -87,7 +88,7 @@ def unwrap(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _provider(w3: Web3) -> HTTPProvider:
-    return cast(HTTPProvider, w3.provider)
+    return cast("HTTPProvider", w3.provider)
 
 
 def _result(w3: Web3, method: str, response: Any) -> Any:  # noqa: ANN401 - JSON
@@ -109,6 +110,7 @@ def _result(w3: Web3, method: str, response: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _unreachable(w3: Web3, error: Exception) -> NodeError:
+    """What a provider's failure means; everything that it raises is about the transport or a malformed answer."""
     if isinstance(error, requests.Timeout):
         return NodeError(
             f"the node at {endpoint(w3)} did not answer in time: check it with `fediomt chain status`"

@@ -42,12 +42,14 @@ from benchmarks.training_engine import measure_engine
 from benchmarks.valuation import measure_valuation
 from benchmarks.valuation_table import valuation_table
 from fl_core.bundle import write_atomic
+from scripts.console.bench_index import index
 from scripts.console.errors import CommandError
 from scripts.console.options import Json
 from scripts.console.output import console, print_json, print_table
 from scripts.console.run_command import run
 
 app = typer.Typer(help="Reproducible figures.", no_args_is_help=True)
+app.command()(index)
 
 _MAX_COLUMNS = 6
 _PEERS = Path.home() / ".cache" / "fediomt" / "peers"

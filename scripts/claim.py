@@ -9,6 +9,7 @@ import typer
 from chain.clock import clock_for
 from chain.connect import to_address
 from chain.gas import GasLedger
+from chain.unsettled import finish
 from scripts.console.errors import CommandError
 from scripts.console.options import (
     HOME,
@@ -25,7 +26,7 @@ from scripts.console.options import (
 )
 from scripts.console.output import console, print_json, tokens
 from scripts.console.run_command import run_function
-from scripts.console.session import find_run_and_store, open_keyring, open_run_contracts
+from scripts.console.session import find_run_and_store, open_keyring, open_outbox, open_run_contracts
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium
 from scripts.federation.record import RoundRecord
@@ -51,8 +52,12 @@ def claim(
     records = [RoundRecord.from_files(bundles.read_bundle(number)) for number in state.rounds]
     if not records:
         raise CommandError(f"run {state.run} has no finished round: there is nothing to claim")
-    consortium = Consortium(contracts, open_keyring(contracts.w3, keystore, password_file), GasLedger())
+    keyring, outbox = open_keyring(contracts.w3, keystore, password_file), open_outbox(home)
+    consortium = Consortium(contracts, keyring, GasLedger(), outbox)
     screen, clock = console(quiet=as_json), clock_for(contracts.w3)
+    interrupted = finish(contracts.w3, outbox).alive  # else they would be claimed a second time
+    if interrupted:
+        screen.print(f"{len(interrupted)} transactions of an interrupted command are in blocks now")
     before = contracts.token.total_minted()
     with screen.status("claiming"):
         payouts = claim_all(

@@ -1,38 +1,50 @@
-"""`fediomt ledger`: what the contribution ledger says of rounds, hospitals and devices."""
+"""`fediomt ledger`: what the contribution ledger says of rounds, hospitals and devices.
+
+What needs a run's bundles is imported when it is asked for: these commands start without torch.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chain.connect import to_address
 from chain.contracts import Contracts
-from chain.history import RoundHistory, read_round, read_rounds
-from fl_core.spec import epoch_of
-from fl_core.stores import RunStore
-from incentives import TREASURY, device_payout, leaf_weight, verify
+from chain.index.record import EntryLine, Record, RoundLine
+from chain.ledger import epoch_of
 from scripts.console.errors import CommandError
+from scripts.console.index import Index, NoIndex, open_record
+from scripts.console.ledger_index import bring_up_to_date
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import find_run_and_store, open_deployment, open_run_contracts, runs_at_hand
-from scripts.federation.channel_keys import read_channel_key
-from scripts.federation.contributions import entry_of
-from scripts.federation.held_rounds import rounds_of_epoch
-from scripts.federation.ledger_facts import facts_of
-from scripts.federation.own_receipt import ReceiptCheck, check_own_receipt
-from scripts.federation.record import RoundRecord
-from scripts.federation.run_state import RunState
+from scripts.console.session import find_run_and_store, open_record_of, open_run_contracts, runs_at_hand
+
+if TYPE_CHECKING:
+    from fl_core.stores import RunStore
+    from scripts.federation.own_receipt import ReceiptCheck
+    from scripts.federation.run_state import RunState
 
 app = typer.Typer(help="Query the contribution ledger.", no_args_is_help=True)
+app.command("index")(bring_up_to_date)
 
 
 @app.command()
-def rounds(home: Home = HOME, url: Url = None, expected_chain: ChainId = None, as_json: Json = False) -> None:
+def rounds(
+    home: Home = HOME,
+    url: Url = None,
+    expected_chain: ChainId = None,
+    index: Index = None,
+    no_index: NoIndex = False,
+    as_json: Json = False,
+) -> None:
     """All rounds, a line each."""
-    contracts = open_deployment(home, url, expected_chain)
-    found = [_round_line(history) for history in read_rounds(contracts)]
+    contracts = open_record_of(home, url, expected_chain)
+    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
+        found = [_round_line(line) for line in record.lines()]
     if as_json:
         print_json(found)
         return
@@ -49,13 +61,15 @@ def show(
     home: Home = HOME,
     url: Url = None,
     expected_chain: ChainId = None,
+    index: Index = None,
+    no_index: NoIndex = False,
     as_json: Json = False,
 ) -> None:
     """One round: its hashes, and what each hospital entered, revealed and got."""
-    contracts = open_deployment(home, url, expected_chain)
-    history = read_round(contracts, number)
-    record = history.record
-    entries = [_entry_line(history, entry.hospital) for entry in history.entries]
+    contracts = open_record_of(home, url, expected_chain)
+    with open_record(contracts, home, index, no_index, quiet=as_json) as source:
+        line = source.line(number)
+    record, entries = line.record, [_entry_line(entry) for entry in line.entries]
     facts = {
         "round": number,
         "phase": record.phase.name.lower(),
@@ -94,16 +108,15 @@ def hospital(
     home: Home = HOME,
     url: Url = None,
     expected_chain: ChainId = None,
+    index: Index = None,
+    no_index: NoIndex = False,
     as_json: Json = False,
 ) -> None:
     """One hospital: its account and capacity, and its part in each round."""
-    contracts = open_deployment(home, url, expected_chain)
-    who = contracts.consortium.hospital(number)
-    lines = [
-        {"round": history.record.round, **_entry_line(history, number)}
-        for history in read_rounds(contracts)
-        if number in history.record.active
-    ]
+    contracts = open_record_of(home, url, expected_chain)
+    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
+        who = record.hospital(number)
+        lines = [{"round": item.entry.round, **_entry_line(item)} for item in record.hospital_lines(number)]
     facts = {
         "hospital": number,
         "account": who.account,
@@ -127,13 +140,16 @@ def device(
     runs: Runs = RUNS,
     url: Url = None,
     expected_chain: ChainId = None,
+    index: Index = None,
+    no_index: NoIndex = False,
     as_json: Json = False,
 ) -> None:
     """One device: its leaves in the bundles at hand, each checked against the root on chain, and its claims."""
-    contracts = open_deployment(home, url, expected_chain)
+    contracts = open_record_of(home, url, expected_chain)
     account = to_address(address)
-    lines = _device_lines(contracts, runs_at_hand(runs, store), bytes.fromhex(account[2:]))
-    claims = list(contracts.distributor.claims(from_block=contracts.deployment.block, payee=account))
+    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
+        lines = _device_lines(contracts, record, runs_at_hand(runs, store), bytes.fromhex(account[2:]))
+        claims = record.claims_of(account)
     if not lines and not claims:
         raise CommandError(
             f"nothing is known of {account}: it claimed nothing itself, and no bundle under {store or runs} holds a "
@@ -186,6 +202,10 @@ def receipt(
     as_json: Json = False,
 ) -> None:
     """What a device is due of a round, checked with its own key and without trusting its hospital."""
+    from scripts.federation.channel_keys import read_channel_key
+    from scripts.federation.held_rounds import rounds_of_epoch
+    from scripts.federation.own_receipt import check_own_receipt
+
     bundles, state = find_run_and_store(runs, run, store)
     account = bytes.fromhex(to_address(device)[2:])
     place = state.devices().get(account)
@@ -207,6 +227,8 @@ def receipt(
 
 
 def _show_receipt(device: str, number: int, found: ReceiptCheck) -> None:
+    from incentives import TREASURY
+
     rows = [[line.check, line.verdict.value, line.skipped or line.what] for line in found.lines]
     print_table(f"receipt of {device} for round {number}", ("check", "verdict", "what"), rows)
     for finding in (finding for line in found.lines for finding in line.findings):
@@ -225,6 +247,8 @@ def _show_receipt(device: str, number: int, found: ReceiptCheck) -> None:
 
 
 def _receipt_json(device: str, number: int, hospital: int, found: ReceiptCheck) -> dict[str, Any]:
+    from incentives import TREASURY
+
     leaf = None if found.receipt is None else found.receipt.leaf
     return {
         "device": device,
@@ -256,42 +280,46 @@ def _receipt_json(device: str, number: int, hospital: int, found: ReceiptCheck) 
     }
 
 
-def _round_line(history: RoundHistory) -> dict[str, Any]:
-    record = history.record
+def _round_line(line: RoundLine) -> dict[str, Any]:
+    record = line.record
     return {
         "round": record.round,
         "phase": record.phase.name.lower(),
         "paid": record.paid,
         "hospitals": len(record.active),
-        "devices": sum(entry.lanes.n for entry in history.entries),
+        "devices": sum(item.entry.lanes.n for item in line.entries),
         "budget": tokens(record.budget),
-        "allocated": tokens(sum(item.amount for item in history.allocations)),
-        "claimed": tokens(sum(history.paid_out(entry.hospital) for entry in history.entries)),
+        "allocated": tokens(sum(item.amount for item in line.entries)),
+        "claimed": tokens(sum(item.paid_out for item in line.entries)),
     }
 
 
-def _entry_line(history: RoundHistory, number: int) -> dict[str, Any]:
-    entry = next(entry for entry in history.entries if entry.hospital == number)
-    share = next((item.share_e18 for item in history.allocations if item.hospital == number), 0)
+def _entry_line(line: EntryLine) -> dict[str, Any]:
+    entry = line.entry
     states = [name for name in ("frozen", "voided") if getattr(entry, name)]
-    if number in history.forfeited:
+    if line.forfeited:
         states.append("forfeited")
     return {
-        "hospital": number,
+        "hospital": entry.hospital,
         "devices": entry.lanes.n,
         "volume": entry.lanes.volume,
         "compute": entry.lanes.compute,
         "quality": entry.quality,
-        "share": share / 10**18,
+        "share": line.share_e18 / 10**18,
         "allocated": tokens(entry.allocation),
-        "claimed": tokens(history.paid_out(number)),
+        "claimed": tokens(line.paid_out),
         "state": ", ".join(states) or ("attested" if entry.attested else "open"),
     }
 
 
 def _device_lines(
-    contracts: Contracts, runs: list[tuple[RunStore, RunState]], account: bytes
+    contracts: Contracts, source: Record, runs: list[tuple[RunStore, RunState]], account: bytes
 ) -> list[dict[str, Any]]:
+    from incentives import device_payout, leaf_weight, verify
+    from scripts.federation.contributions import entry_of
+    from scripts.federation.ledger_facts import facts_of
+    from scripts.federation.record import RoundRecord
+
     lines = []
     for bundles, state in runs:
         if state.deployment is None or state.deployment["ledger"] != contracts.ledger.address:
@@ -305,7 +333,7 @@ def _device_lines(
             if part is None or account not in {item.device for item in part.contributions}:
                 continue
             receipt = entry_of(record, part).receipt(account)
-            history = read_round(contracts, number)
+            history = source.round(number)
             facts = facts_of(contracts, history)
             entry = facts.entries.get(place[0])
             scored = record.device_quality_scored

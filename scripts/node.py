@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,7 +13,14 @@ from scripts.console.output import console, print_json
 from scripts.console.run_command import run
 from scripts.console.session import node_folder
 
-app = typer.Typer(help="The local EVM node (Anvil).", no_args_is_help=True)
+app = typer.Typer(help="The local EVM node (Anvil or Hardhat).", no_args_is_help=True)
+
+
+class Engine(StrEnum):
+    """Programs that can be the local node."""
+
+    ANVIL = "anvil"
+    HARDHAT = "hardhat"
 
 
 @app.command()
@@ -20,10 +28,18 @@ def up(
     home: Home = HOME,
     port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65_535)] = 8545,
     chain_id: Annotated[int, typer.Option(help="Chain id.", min=1)] = 31337,
+    engine: Annotated[
+        Engine, typer.Option(help="anvil keeps its chain across restarts; hardhat starts afresh each time.")
+    ] = Engine.ANVIL,
     as_json: Json = False,
 ) -> None:
-    """Start a node in the background; does nothing if it runs already. Its state survives restarts."""
-    _show(start_daemon(node_folder(home), port=port, chain_id=chain_id), as_json)
+    """Start a node in the background; does nothing if it runs already. Anvil's state survives restarts."""
+    started = start_daemon(node_folder(home), engine=engine, port=port, chain_id=chain_id)
+    _show(started, as_json)
+    if started.changed and engine is Engine.HARDHAT:
+        console(quiet=as_json).print(
+            "Hardhat keeps no state: this is a new chain, and what was deployed before is gone. Run `fediomt deploy`."
+        )
 
 
 @app.command()
@@ -46,6 +62,7 @@ def _show(
         print_json(
             {
                 "running": node.running,
+                "engine": node.engine,
                 "url": node.url,
                 "pid": node.pid,
                 "chain_id": node.chain_id,
@@ -54,7 +71,7 @@ def _show(
         )
     elif node.running:
         console().print(
-            f"node runs at {node.url} (chain {node.chain_id}, block {node.block}, process {node.pid})"
+            f"{node.engine} runs at {node.url} (chain {node.chain_id}, block {node.block}, process {node.pid})"
         )
     else:
         console().print(otherwise)

@@ -16,7 +16,7 @@ from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import open_deployment, open_keyring
+from scripts.console.session import open_deployment, open_keyring, open_outbox
 from scripts.federation.redemption import BUYER_SECONDS, FULFIL_SECONDS, offer_service, order_service
 
 app = typer.Typer(help="Redeem tokens for services.", no_args_is_help=True)
@@ -80,7 +80,7 @@ def offer(
     contracts = open_deployment(home, url, expected_chain)
     service = offer_service(
         contracts,
-        _sender(contracts, keystore, password_file, hospital),
+        _sender(contracts, home, keystore, password_file, hospital),
         name=name,
         price=_amount(price),
         uri=name,
@@ -106,7 +106,7 @@ def order(
 ) -> None:
     """A hospital redeems tokens for a service; the price lies in escrow until the order ends."""
     contracts = open_deployment(home, url, expected_chain)
-    buyer = _sender(contracts, keystore, password_file, hospital)
+    buyer = _sender(contracts, home, keystore, password_file, hospital)
     number = order_service(contracts, buyer, service, request=request)
     _say(as_json, _order_line(contracts, number), f"order {number} placed, the price is in escrow")
 
@@ -125,7 +125,7 @@ def fulfil(
 ) -> None:
     """The provider fulfils an order, before its deadline."""
     contracts = open_deployment(home, url, expected_chain)
-    provider = _sender(contracts, keystore, password_file, hospital)
+    provider = _sender(contracts, home, keystore, password_file, hospital)
     contracts.desk.fulfil(provider, number, digest_json({"delivered": delivery}))
     _say(
         as_json,
@@ -147,7 +147,7 @@ def accept(
 ) -> None:
     """The buyer accepts a fulfilled order; the provider is paid at once."""
     contracts = open_deployment(home, url, expected_chain)
-    contracts.desk.accept(_sender(contracts, keystore, password_file, hospital), number)
+    contracts.desk.accept(_sender(contracts, home, keystore, password_file, hospital), number)
     _say(as_json, _order_line(contracts, number), f"order {number} accepted, the provider is paid")
 
 
@@ -165,7 +165,7 @@ def settle(
 ) -> None:
     """Pay the provider of a fulfilled order once the buyer's window has passed without objection."""
     contracts = open_deployment(home, url, expected_chain)
-    sender = _sender(contracts, keystore, password_file, hospital)
+    sender = _sender(contracts, home, keystore, password_file, hospital)
     if wait:
         clock_for(contracts.w3).wait_until(contracts.desk.order(number).deadline)
     contracts.desk.settle(sender, number)
@@ -185,15 +185,18 @@ def refund(
 ) -> None:
     """Return the price of an order whose deadline passed unfulfilled."""
     contracts = open_deployment(home, url, expected_chain)
-    contracts.desk.refund(_sender(contracts, keystore, password_file, hospital), number)
+    contracts.desk.refund(_sender(contracts, home, keystore, password_file, hospital), number)
     _say(as_json, _order_line(contracts, number), f"order {number} refunded")
 
 
-def _sender(contracts: Contracts, keystore: Path | None, password_file: Path | None, hospital: int) -> Sender:
+def _sender(
+    contracts: Contracts, home: Path, keystore: Path | None, password_file: Path | None, hospital: int
+) -> Sender:
     count = contracts.consortium.hospital_count()
     if not 1 <= hospital <= count:
         raise CommandError(f"there is no hospital {hospital}: ids are 1 to {count}")
-    return Sender(contracts.w3, open_keyring(contracts.w3, keystore, password_file).hospital(hospital))
+    key = open_keyring(contracts.w3, keystore, password_file).hospital(hospital)
+    return Sender(contracts.w3, key, outbox=open_outbox(home))
 
 
 def _order_line(contracts: Contracts, number: int) -> dict[str, Any]:

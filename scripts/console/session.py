@@ -1,20 +1,28 @@
-"""What a command works with: the node it talks to, the deployment there, the keys, the run."""
+"""What a command works with: the node it talks to, the deployment there, the keys, the run.
+
+Queries of the chain need neither keys nor runs: what those import (torch, above all) is imported in use.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from web3 import Web3
-
-from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, genesis_hash
+from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, connect_lightly, genesis_hash
 from chain.contracts import Contracts, open_contracts
 from chain.daemon import daemon_status
 from chain.deployments import Deployment, check_present, load_deployment
-from chain.keystore import read_password
-from fl_core.stores import FolderStore, RunStore, open_store, stored_runs
+from chain.outbox import Outbox
 from scripts.console.errors import CommandError
-from scripts.federation.keyring import DevelopmentKeyring, Keyring, KeystoreKeyring
-from scripts.federation.run_state import STATE_FILE, RunState
+
+if TYPE_CHECKING:
+    from web3 import Web3
+
+    from fl_core.stores import RunStore
+    from scripts.federation.keyring import Keyring
+    from scripts.federation.run_state import RunState
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 PASSWORD_VARIABLE = "FEDIOMT_PASSWORD"  # noqa: S105 - the name of a variable
@@ -28,6 +36,11 @@ def node_folder(home: Path) -> Path:
 def deployments_folder(home: Path) -> Path:
     """Where deployments are recorded, by chain id."""
     return home / "deployments"
+
+
+def open_outbox(home: Path) -> Outbox:
+    """Where transactions are kept until they are settled."""
+    return Outbox(home / "outbox")
 
 
 def node_url(home: Path, url: str | None) -> str:
@@ -45,6 +58,12 @@ def open_node(home: Path, url: str | None, expected: int | None) -> Web3:
         NodeError: no node answers, or it is on another chain.
     """
     return connect(node_url(home, url), chain_id=expected)
+
+
+def open_record_of(home: Path, url: str | None, expected: int | None) -> Contracts:
+    """The contracts that `open_deployment` opens, to be read only: over a connection without web3."""
+    w3 = connect_lightly(node_url(home, url), chain_id=expected)
+    return open_contracts(w3, load_deployment(deployments_folder(home), w3))
 
 
 def open_deployment(home: Path, url: str | None, expected: int | None) -> Contracts:
@@ -72,6 +91,9 @@ def open_keyring(
     Raises:
         CommandError: keystores are needed and not named.
     """
+    from chain.keystore import read_password
+    from scripts.federation.keyring import DevelopmentKeyring, KeystoreKeyring
+
     identity = chain_id_of(w3)
     if keystore is not None:
         password = read_password(file=password_file, env=PASSWORD_VARIABLE)
@@ -90,6 +112,8 @@ def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:
         CommandError: there is no such run, or the folder of that name holds another.
         BundleError: its state is malformed.
     """
+    from scripts.federation.run_state import STATE_FILE, RunState
+
     if run is not None:
         folder = runs / run
         if not (folder / STATE_FILE).is_file():
@@ -116,6 +140,9 @@ def find_run_and_store(runs: Path, run: str | None, url: str | None) -> tuple[Ru
         CommandError: there is no such run, it is another one's under its name, or it is kept at a URL not given here.
         BundleError: its state is malformed, or the store cannot be opened.
     """
+    from fl_core.stores import FolderStore, open_store, stored_runs
+    from scripts.federation.run_state import STATE_FILE, RunState
+
     if url is None:
         folder, state = find_run(runs, run)
         if state.settings.store is not None:
@@ -144,6 +171,9 @@ def runs_at_hand(runs: Path, url: str | None) -> list[tuple[RunStore, RunState]]
     Raises:
         BundleError: a state is malformed, or the store cannot be opened.
     """
+    from fl_core.stores import FolderStore, open_store, stored_runs
+    from scripts.federation.run_state import STATE_FILE, RunState
+
     found: list[tuple[RunStore, RunState]] = []
     for path in sorted(runs.glob(f"*/{STATE_FILE}")):
         state = RunState.read(path.parent)

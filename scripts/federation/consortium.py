@@ -12,6 +12,7 @@ from chain.contracts import Contracts, open_contracts
 from chain.deploy import DeployConfig, admit_hospital, deploy, fund_bond, post_bond
 from chain.gas import GasLedger
 from chain.keys import Key, fund
+from chain.outbox import Outbox
 from chain.sender import Sender
 from scripts.console.errors import CommandError
 from scripts.federation.chain_book import Signatories
@@ -28,15 +29,17 @@ class Consortium:
         contracts: the deployment.
         keyring: who signs with which key.
         gas: gas used by everything that these keys send.
+        outbox: where transactions are kept until they are settled, or None.
     """
 
     contracts: Contracts
     keyring: Keyring
     gas: GasLedger
+    outbox: Outbox | None = None
 
     def sender(self, key: Key) -> Sender:
         """A sender for one of the keys."""
-        return Sender(self.contracts.w3, key, gas=self.gas)
+        return Sender(self.contracts.w3, key, gas=self.gas, outbox=self.outbox)
 
     def signatories(self, hospitals: int) -> Signatories:
         """The coordinator's and the hospitals' senders."""

@@ -1,0 +1,117 @@
+"""The index that queries of the ledger answer from: which one it is, and bringing it up to date first."""
+
+# ruff: noqa: PLC0415 - SQLAlchemy is imported only where the index is used
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from chain.contracts import Contracts
+from chain.index.record import ChainRecord, Record
+from scripts.console.errors import CommandError
+from scripts.console.output import console
+
+if TYPE_CHECKING:
+    from chain.index.store import Store
+    from chain.index.sync import Synced
+
+INDEX_VARIABLE = "FEDIOMT_INDEX_URL"
+
+Index = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="URL",
+        help="The index: a SQLite file, or postgresql://user@host/database (its password in ~/.pgpass or "
+        f"PGPASSWORD); or {INDEX_VARIABLE} in the environment.",
+        show_default="a file under --home",
+    ),
+]
+NoIndex = Annotated[bool, typer.Option("--no-index", help="Ask the contracts themselves, without an index.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Drop what is there and read the chain again.")]
+
+
+def index_target(contracts: Contracts, home: Path, named: str | None) -> Path | str:
+    """Where the index of a deployment is: as named, else as the environment says, else a file of its own.
+
+    Raises:
+        CommandError: a password was put on the command line, where everybody on the machine can read it.
+    """
+    if named is not None and _password(named):
+        raise CommandError(
+            f"--index: a password on a command line is public: put it into ~/.pgpass, PGPASSWORD or {INDEX_VARIABLE}"
+        )
+    deployment = contracts.deployment
+    name = f"{deployment.chain_id}-{deployment.genesis[2:10]}-{deployment.ledger[2:10].lower()}.sqlite"
+    return named or os.environ.get(INDEX_VARIABLE) or home / "index" / name
+
+
+@contextmanager
+def open_record(
+    contracts: Contracts, home: Path, named: str | None, no_index: bool, *, quiet: bool
+) -> Iterator[Record]:
+    """The record of rounds: from the index, brought up to date first, or from the contracts.
+
+    Args:
+        contracts: the deployment.
+        home: folder of the default index.
+        named: the index that the user named, or None.
+        no_index: ask the contracts.
+        quiet: show progress on standard error.
+    """
+    if no_index:
+        yield ChainRecord(contracts)
+        return
+    from chain.index.queries import IndexRecord
+
+    with open_index(contracts, home, named, quiet=quiet) as (store, _):
+        yield IndexRecord(store)
+
+
+@contextmanager
+def open_index(
+    contracts: Contracts, home: Path, named: str | None, *, quiet: bool
+) -> Iterator[tuple[Store, Synced]]:
+    """The index, brought up to date, and what that took."""
+    from chain.index.database import Database
+    from chain.index.store import Store
+    from chain.index.sync import Reader, synchronise
+
+    database = Database(index_target(contracts, home, named))
+    try:
+        store = Store(database)
+        with console(quiet=quiet).status("indexing") as status:
+            synced = synchronise(
+                store,
+                Reader(contracts),
+                progress=lambda done, of: status.update(f"indexing: block {done:,} of {of:,}"),
+            )
+        yield store, synced
+    finally:
+        database.close()
+
+
+def rebuild_index(contracts: Contracts, home: Path, named: str | None) -> None:
+    """Drop the index's tables; the next use reads the chain from the deployment on."""
+    from chain.index.database import Database
+    from chain.index.store import Store
+
+    database = Database(index_target(contracts, home, named))
+    try:
+        Store(database).discard()
+    finally:
+        database.close()
+
+
+def _password(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).password) or "password=" in urlsplit(url).query
+    except ValueError:
+        return False
