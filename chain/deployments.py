@@ -16,7 +16,16 @@ from chain.files import write_atomically
 from chain.rpc import batch, endpoint, unwrap
 
 HINT = "run `fediomt deploy`"
-CONTRACT_FIELDS = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk")
+CONTRACT_FIELDS = (
+    "authority",
+    "settlement",
+    "consortium",
+    "council",
+    "token",
+    "ledger",
+    "distributor",
+    "desk",
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Deployment:
         authority: AccessManager.
         settlement: ERC-20 in which bonds are posted.
         consortium: Consortium.
+        council: Council, which governs once the deployer has handed over.
         token: ParticipationToken.
         ledger: ContributionLedger.
         distributor: RewardDistributor.
@@ -45,6 +55,7 @@ class Deployment:
     authority: str
     settlement: str
     consortium: str
+    council: str
     token: str
     ledger: str
     distributor: str
