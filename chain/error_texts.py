@@ -59,7 +59,7 @@ COUNCIL_TEXTS = {
         "hospital {hospital} was not active when proposal {proposal} was made: it votes on later ones"
     ),
     "VoteUnchanged(uint256,uint16,bool)": (
-        "the vote of hospital {hospital} on proposal {proposal} is that already (support: {support})"
+        "the vote of hospital {hospital} on proposal {proposal} is that already: there is nothing to change"
     ),
     "VotingOver(uint256,uint64)": (
         "votes for proposal {proposal} were taken until {ended_at:time}: propose it again"
