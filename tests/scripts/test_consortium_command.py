@@ -127,7 +127,7 @@ def test_proposals_are_listed_shown_and_cancelled(desk: Desk):
         (2, "cancelled", 1),
     ]
     table = desk.run("list").out
-    assert "Consortium.suspend(hospital = 4)" in table
+    assert "Consortium.suspend(id = 4)" in table
     assert "2 of 3" in table
     page = desk.run("show", first).out
     assert "1, 2, 3, 4" in page
