@@ -45,9 +45,22 @@ class ConsortiumClient(Contract):
         """Anyone sends a departed hospital its bond once it is released."""
         return self.transact(sender, "withdrawBond", hospital)
 
-    def rotate_account(self, sender: Sender, account: Address) -> Receipt:
-        """The hospital acts through `account` from now on."""
-        return self.transact(sender, "rotateAccount", account)
+    def top_up_bond(self, sender: Sender) -> Receipt:
+        """The hospital brings its slashed bond (what is missing approved beforehand) back to `bond_amount`."""
+        return self.transact(sender, "topUpBond")
+
+    def slash(self, sender: Sender, hospital: int, amount: int) -> int:
+        """The dispute court takes from a hospital's bond; returns what was taken."""
+        receipt = self.transact(sender, "slash", hospital, amount)
+        return sum(int(event.values["amount"]) for event in self.events_in(receipt, "BondSlashed"))
+
+    def propose_account(self, sender: Sender, account: Address | None) -> Receipt:
+        """The hospital names its next account, which has to accept (None takes that back)."""
+        return self.transact(sender, "proposeAccount", account)
+
+    def accept_account(self, sender: Sender, hospital: int) -> Receipt:
+        """The proposed account becomes the hospital's."""
+        return self.transact(sender, "acceptAccount", hospital)
 
     def set_coordinator(self, sender: Sender, account: Address | None) -> Receipt:
         """Governance names the coordinator (None for none)."""
@@ -60,6 +73,10 @@ class ConsortiumClient(Contract):
     def set_dispute_court(self, sender: Sender, account: Address | None) -> Receipt:
         """Governance names the dispute court (None for none)."""
         return self.transact(sender, "setDisputeCourt", account)
+
+    def set_slash_recipient(self, sender: Sender, account: Address) -> Receipt:
+        """Governance fixes, once, where slashed bonds go."""
+        return self.transact(sender, "setSlashRecipient", account)
 
     def pause_claims(self, sender: Sender) -> Receipt:
         """The guardian pauses claims for seven days at most."""
@@ -78,8 +95,12 @@ class ConsortiumClient(Contract):
         return str(self.call("guardian"))
 
     def dispute_court(self) -> str:
-        """Who may freeze, release and void entries."""
+        """Who may freeze, release and void entries, and slash bonds."""
         return str(self.call("disputeCourt"))
+
+    def slash_recipient(self) -> str:
+        """Where slashed bonds go; the zero address until it is fixed."""
+        return str(self.call("slashRecipient"))
 
     def settlement(self) -> str:
         """The token in which bonds are posted."""
@@ -109,6 +130,19 @@ class ConsortiumClient(Contract):
     def hospital_id_of(self, account: Address) -> int:
         """The hospital that an account acts for; 0 for none."""
         return int(self.call("hospitalIdOf", account))
+
+    def was_account_of(self, account: Address, timestamp: int) -> int:
+        """The hospital that an account acted for at a time (unix seconds); 0 for none."""
+        return int(self.call("wasAccountOf", account, timestamp))
+
+    def tenure_of(self, account: Address) -> tuple[int, int, int]:
+        """For which hospital an account acts or acted, from when, and until when (0 while it does)."""
+        hospital, start, end = self.call("tenureOf", account)
+        return int(hospital), int(start), int(end)
+
+    def pending_account(self, hospital: int) -> str:
+        """The account that a hospital proposed and that has not accepted; the zero address for none."""
+        return str(self.call("pendingAccount", hospital))
 
     def hospital(self, hospital: int) -> HospitalRecord:
         """A hospital.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from chain.abi import Member
 from chain.error_texts import ERROR_TEXTS
 from chain.errors import TransactionFailed
-from chain.phases import HospitalStatus, OrderStatus, Phase
+from chain.phases import HospitalStatus, OrderStatus, Phase, ProposalState
 
 
 class ContractError(TransactionFailed):
@@ -80,6 +80,7 @@ _ENUMERATIONS: dict[str, type[IntEnum]] = {
     "phase": Phase,
     "hospital_status": HospitalStatus,
     "order_status": OrderStatus,
+    "proposal_state": ProposalState,
 }
 
 

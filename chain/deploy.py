@@ -14,6 +14,7 @@ from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
 from chain.deployments import Deployment, check_present
 from chain.errors import ChainError
+from chain.governance import check_delay
 from chain.receipts import Call, Receipt
 from chain.records import LedgerParams, RuleRecord
 from chain.rpc import request
@@ -52,6 +53,8 @@ class DeployConfig:
         min_fulfil_seconds: shortest time a service may give its provider.
         min_buyer_seconds: shortest time a service may give its buyer.
         arbitration_seconds: time governance has to decide on an objection.
+        council_voting_seconds: how long hospitals may vote on a proposal.
+        council_delay_seconds: from queueing a carried proposal until it can be executed; zero on local chains only.
         settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
         settlement_supply: supply of that plain one.
     """
@@ -78,6 +81,8 @@ class DeployConfig:
     min_fulfil_seconds: int = _HOUR
     min_buyer_seconds: int = _HOUR
     arbitration_seconds: int = 14 * _DAY
+    council_voting_seconds: int = 7 * _DAY
+    council_delay_seconds: int = 2 * _DAY
     settlement: str | None = None
     settlement_supply: int = 1_000_000_000 * TOKEN
 
@@ -100,6 +105,8 @@ class DeployConfig:
             min_fulfil_seconds=_MINUTE,
             min_buyer_seconds=_MINUTE,
             arbitration_seconds=_HOUR,
+            council_voting_seconds=_HOUR,
+            council_delay_seconds=0,
         )
 
     def instant(self) -> DeployConfig:
@@ -135,8 +142,10 @@ class DeployConfig:
 def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = None) -> Deployment:
     """Deploy all contracts with the sender as first governance and guardian.
 
+    It admits the founding hospitals, then hands over to the council with `governance.hand_over`.
+
     Args:
-        sender: pays, and administers the AccessManager afterwards.
+        sender: pays, and administers the AccessManager until it hands over.
         config: what is fixed.
         coordinator: who opens rounds; the sender by default.
 
@@ -154,6 +163,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         raise ChainError(
             f"there is no token at {config.settlement} on chain {chain_id}: give its right address"
         )
+    check_delay(chain_id, config.council_delay_seconds)
     start = int(request(w3, "eth_blockNumber"), 16)
     authority = create_contract(sender, "AccessManager", sender.address)
     settlement = (
@@ -171,6 +181,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         coordinator or sender.address,
         sender.address,
     )
+    council = create_contract(sender, "Council", consortium, config.council_voting_seconds)
     ledger = create_contract(sender, "ContributionLedger", consortium, config.ledger_params(), config.rule)
     with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
         nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
@@ -194,6 +205,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         authority=authority,
         settlement=settlement,
         consortium=consortium,
+        council=council,
         token=token,
         ledger=ledger,
         distributor=distributor,
@@ -201,7 +213,9 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config=config.as_json(),
     )
     check_present(deployment, w3)
-    check_wiring(open_contracts(w3, deployment))
+    contracts = open_contracts(w3, deployment)
+    contracts.consortium.set_slash_recipient(sender, desk)
+    check_wiring(contracts)
     return deployment
 
 
@@ -240,6 +254,9 @@ def check_wiring(contracts: Contracts) -> None:
         "desk's token": (contracts.desk.call("token"), known.token),
         "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
         "consortium's authority": (contracts.consortium.call("authority"), known.authority),
+        "consortium's recipient of slashed bonds": (contracts.consortium.slash_recipient(), known.desk),
+        "council's consortium": (contracts.council.call("consortium"), known.consortium),
+        "council's manager": (contracts.council.call("manager"), known.authority),
         "ledger's authority": (contracts.ledger.call("authority"), known.authority),
     }
     for what, (actual, expected) in found.items():

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from web3 import Web3
 
 HINT = "run `fediomt deploy`"
-CONTRACT_FIELDS = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk")
+CONTRACT_FIELDS = (
+    "authority",
+    "settlement",
+    "consortium",
+    "council",
+    "token",
+    "ledger",
+    "distributor",
+    "desk",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Deployment:
         authority: AccessManager.
         settlement: ERC-20 in which bonds are posted.
         consortium: Consortium.
+        council: Council, which governs once the deployer has handed over.
         token: ParticipationToken.
         ledger: ContributionLedger.
         distributor: RewardDistributor.
@@ -46,6 +56,7 @@ class Deployment:
     authority: str
     settlement: str
     consortium: str
+    council: str
     token: str
     ledger: str
     distributor: str

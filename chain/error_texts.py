@@ -1,7 +1,7 @@
 """What each custom error of the contracts means, and what to do: one line each, by the error's signature.
 
 Placeholders are the error's parameters in snake_case; `:phase`, `:hospital_status`, `:order_status`,
-`:rule_field`, `:time` and `:tokens` say how a value is shown.
+`:proposal_state`, `:rule_field`, `:time` and `:tokens` say how a value is shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ CONSORTIUM_TEXTS = {
     "ZeroAddress()": "an address is zero: give the address that is meant",
     "InvalidCapacity(uint16)": "capacity {capacity_bps} is not 1..10000 basis points: give one that is",
     "TooManyHospitals(uint256)": "all {maximum} hospital ids are taken: nobody else can be admitted",
-    "AccountInUse(address,uint16)": "{account} already acts for hospital {hospital}: use another account",
+    "AccountInUse(address,uint16)": (
+        "{account} acts or once acted for hospital {hospital}: use an account that never acted"
+    ),
     "NotHospital(address)": "{caller} acts for no hospital: send with an admitted hospital's key",
     "UnknownHospital(uint16)": "there is no hospital {hospital}: list them with `fediomt ledger hospital`",
     "WrongStatus(uint16,uint8)": (
@@ -21,10 +23,56 @@ CONSORTIUM_TEXTS = {
         "the bond of hospital {hospital} is locked (released {release_at:time}): leave the "
         "consortium and wait until then"
     ),
+    "NotPendingAccount(uint16,address)": (
+        "hospital {hospital} did not propose {caller} as its next account: have its present account propose it"
+    ),
+    "BondComplete(uint16)": "the bond of hospital {hospital} is whole: there is nothing to top up",
+    "BondShort(uint16,uint256)": (
+        "the bond of hospital {hospital} is {missing:tokens} short: it tops up first, `fediomt consortium bond`"
+    ),
+    "LastActiveHospital(uint16)": (
+        "hospital {hospital} is the last active one, without which nobody could govern: reinstate another first"
+    ),
+    "TransferNotExact(uint256,uint256)": (
+        "the settlement token moved {received} of {asked} smallest units: tokens that charge on transfer are refused"
+    ),
+    "NoSlashRecipient()": (
+        "where slashed bonds go is not fixed yet: governance fixes it with setSlashRecipient"
+    ),
+    "InvalidSlashRecipient(address)": (
+        "slashed bonds cannot go to {recipient}: give the reserve from which tokens are cashed out"
+    ),
+    "SlashRecipientFixed(address)": "slashed bonds go to {recipient}, which is fixed for good",
     "NotGuardian(address)": "{caller} is not the guardian: only the guardian pauses claims",
     "PauseCoolingDown(uint64)": "claims cannot be paused again before {until:time}: wait for the cool-down",
     "NotPaused()": "claims are not paused: there is nothing to lift",
     "ZeroDuration()": "a duration is zero, which only local chains (31337, 1337) allow: give real durations",
+}
+
+COUNCIL_TEXTS = {
+    "NoContract(address)": "there is no contract at {target}: propose a call of one of the deployed contracts",
+    "InvalidCallLength(uint256,uint256)": (
+        "a call of {length} bytes cannot be proposed: it takes a selector, and {maximum} bytes at most"
+    ),
+    "UnknownProposal(uint256)": ("there is no proposal {proposal}: list them with `fediomt consortium list`"),
+    "NotInElectorate(uint256,uint16)": (
+        "hospital {hospital} was not active when proposal {proposal} was made: it votes on later ones"
+    ),
+    "VoteUnchanged(uint256,uint16,bool)": (
+        "the vote of hospital {hospital} on proposal {proposal} is that already: there is nothing to change"
+    ),
+    "VotingOver(uint256,uint64)": (
+        "votes for proposal {proposal} were taken until {ended_at:time}: propose it again"
+    ),
+    "WrongState(uint256,uint8)": (
+        "proposal {proposal} is {actual:proposal_state}, which does not allow this: see `fediomt consortium show`"
+    ),
+    "QueuedByAnother(uint256,bytes32)": (
+        "the same call is queued by another proposal: have that executed, then queue proposal {proposal}"
+    ),
+    "NotProposer(uint256,address)": (
+        "{caller} does not act for the hospital that made proposal {proposal}: only that one cancels it"
+    ),
 }
 
 LEDGER_TEXTS = {
@@ -106,7 +154,7 @@ LEDGER_TEXTS = {
     ),
     "ImplausibleSums(uint256)": "the entry's sums cannot come from that many devices: rebuild the tree",
     "NotDisputeCourt(address)": (
-        "{caller} is not the dispute court: only the court freezes and voids entries"
+        "{caller} is not the dispute court: only the court freezes and voids entries, and slashes bonds"
     ),
     "NoEntry(uint64,uint16)": "hospital {hospital} has no entry in round {round}",
     "AlreadyHeld(uint64,uint16)": (
@@ -195,7 +243,7 @@ TOKEN_TEXTS = {
 
 DESK_TEXTS = {
     "NotActiveHospital(address)": (
-        "{caller} acts for no active hospital: list services with an active hospital's key"
+        "{caller} acts for no active hospital: send with an active hospital's key"
     ),
     "InvalidPrice(uint256)": (
         "a price of {price} is zero or too large: give one in the token's smallest unit"
@@ -272,6 +320,7 @@ LIBRARY_TEXTS = {
 
 ERROR_TEXTS: dict[str, str] = {
     **CONSORTIUM_TEXTS,
+    **COUNCIL_TEXTS,
     **LEDGER_TEXTS,
     **DISTRIBUTOR_TEXTS,
     **TOKEN_TEXTS,

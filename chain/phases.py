@@ -35,8 +35,22 @@ class HospitalStatus(IntEnum):
     NONE = 0
     ADMITTED = 1
     ACTIVE = 2
-    SUSPENDED = 3
-    LEFT = 4
+    BOND_DUE = 3
+    SUSPENDED = 4
+    LEFT = 5
+
+
+class ProposalState(IntEnum):
+    """Where a proposal of the council stands."""
+
+    NONE = 0
+    OPEN = 1
+    PASSED = 2
+    QUEUED = 3
+    EXECUTED = 4
+    REJECTED = 5
+    EXPIRED = 6
+    CANCELLED = 7
 
 
 class OrderStatus(IntEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.phases import HospitalStatus, OrderStatus, Phase, Standing
+from chain.phases import HospitalStatus, OrderStatus, Phase, ProposalState, Standing
 from chain.shapes import LeafLike, NodeLike
 
 
@@ -82,6 +82,39 @@ class HospitalRecord:
     def active(self) -> bool:
         """Whether it may act."""
         return self.status is HospitalStatus.ACTIVE
+
+
+@dataclass(frozen=True)
+class ProposalRecord:
+    """A proposal of the council: one call.
+
+    Attributes:
+        id: its id, from 1.
+        state: where it stands now.
+        proposer: the hospital that made it.
+        target: the contract to be called.
+        data: selector and arguments.
+        electorate: hospitals that were active when it was made.
+        supporters: those that voted for it.
+        counted: how many of the supporters are active now.
+        threshold: how many it takes.
+        voting_ends_at: until when votes are taken (unix seconds).
+        executable_at: from when it can be executed (unix seconds); 0 until it is queued.
+        expires_at: from when it no longer can (unix seconds).
+    """
+
+    id: int
+    state: ProposalState
+    proposer: int
+    target: str
+    data: bytes
+    electorate: frozenset[int]
+    supporters: frozenset[int]
+    counted: int
+    threshold: int
+    voting_ends_at: int
+    executable_at: int
+    expires_at: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ CONTRACTS = (
     "AccessManager",
     "LocalSettlementToken",
     "Consortium",
+    "Council",
     "ContributionLedger",
     "ParticipationToken",
     "RewardDistributor",

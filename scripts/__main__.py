@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train",
     "ledger": "ledger",
     "tokens": "tokens",
+    "consortium": "consortium",
     "claim": "claim",
     "redeem": "redeem",
     "audit": "audit",

@@ -53,7 +53,8 @@ def deploy(
         admitted = open_contracts(w3, known).consortium.hospital_count()
         if admitted < hospitals:
             raise CommandError(
-                f"contracts with {admitted} hospitals are there already: for {hospitals}, deploy anew with --fresh"
+                f"contracts with {admitted} hospitals are there already: admit more with `fediomt consortium propose "
+                "admit`, or deploy anew with --fresh"
             )
         _show(open_contracts(w3, known), known, as_json, new=False)
         return

@@ -5,15 +5,18 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title IConsortium
 /// @notice Who takes part: hospitals with an account, a voted capacity and a bond, and the few named roles.
-/// @dev Governance is whoever the AccessManager lets through the `restricted` functions.
-/// Known weaknesses: `rotateAccount` takes effect in one step, so an unreachable new account locks the hospital out;
-/// a hospital may rotate onto an account that governance is about to admit, which makes that admission revert.
+/// @dev Governance is whoever the AccessManager lets through the `restricted` functions: the Council, once the deployer
+/// has handed over.
+/// Known weaknesses: a hospital that loses its account's key cannot act again, since nobody else may name its account;
+/// whoever holds the key of a former account can sign as if in its time, so courts should look at when acts were due.
 interface IConsortium {
-    /// @notice Where a hospital stands. `Admitted` has no bond yet; `Left` is final.
+    /// @notice Where a hospital stands. `Admitted` has no bond yet; of `BondDue` a part was slashed, and it may act again
+    /// once it has topped up; `Suspended` is governance's decision; `Left` is final.
     enum Status {
         None,
         Admitted,
         Active,
+        BondDue,
         Suspended,
         Left
     }
@@ -36,6 +39,10 @@ interface IConsortium {
     event HospitalAdmitted(uint16 indexed hospital, address indexed account, uint16 capacityBps);
     /// @notice A hospital posted its bond and is active.
     event BondPosted(uint16 indexed hospital, uint256 amount);
+    /// @notice The dispute court took from a hospital's bond; if it was active, it is suspended until it tops up.
+    event BondSlashed(uint16 indexed hospital, address indexed recipient, uint256 amount, uint256 left);
+    /// @notice A hospital's bond is whole again; unless governance suspended it, it is active again.
+    event BondToppedUp(uint16 indexed hospital, uint256 amount);
     /// @notice Governance suspended a hospital; it can no longer act.
     event HospitalSuspended(uint16 indexed hospital);
     /// @notice Governance lifted a suspension.
@@ -44,7 +51,9 @@ interface IConsortium {
     event HospitalLeft(uint16 indexed hospital, uint64 bondReleaseAt);
     /// @notice A hospital that left took its bond back.
     event BondWithdrawn(uint16 indexed hospital, address indexed account, uint256 amount);
-    /// @notice A hospital acts through another account from now on.
+    /// @notice A hospital named the account that it wants to act through; zero takes the proposal back.
+    event AccountProposed(uint16 indexed hospital, address indexed next);
+    /// @notice A hospital acts through another account from now on, which accepted.
     event AccountRotated(uint16 indexed hospital, address indexed previous, address indexed next);
     /// @notice The coordinator changed.
     event CoordinatorSet(address indexed coordinator);
@@ -52,6 +61,8 @@ interface IConsortium {
     event GuardianSet(address indexed guardian);
     /// @notice The dispute court changed.
     event DisputeCourtSet(address indexed court);
+    /// @notice Where slashed bonds go was fixed.
+    event SlashRecipientSet(address indexed recipient);
     /// @notice Claims are paused until `until` at the latest.
     event ClaimsPausedUntil(uint64 until);
     /// @notice Claims are open again before the pause would have ended by itself.
@@ -63,7 +74,7 @@ interface IConsortium {
     error InvalidCapacity(uint16 capacityBps);
     /// @notice All hospital ids are taken.
     error TooManyHospitals(uint256 maximum);
-    /// @notice The account already acts for a hospital.
+    /// @notice The account acts for a hospital, or once did.
     error AccountInUse(address account, uint16 hospital);
     /// @notice The caller acts for no hospital.
     error NotHospital(address caller);
@@ -73,6 +84,24 @@ interface IConsortium {
     error WrongStatus(uint16 hospital, Status actual);
     /// @notice The bond is not released yet, or the hospital has not left.
     error BondLocked(uint16 hospital, uint64 releaseAt);
+    /// @notice The caller is not the account that the hospital proposed.
+    error NotPendingAccount(uint16 hospital, address caller);
+    /// @notice The hospital's bond is whole.
+    error BondComplete(uint16 hospital);
+    /// @notice The hospital has to top up its bond first.
+    error BondShort(uint16 hospital, uint256 missing);
+    /// @notice Without any active hospital nobody could govern.
+    error LastActiveHospital(uint16 hospital);
+    /// @notice The settlement token moved another amount than was asked for.
+    error TransferNotExact(uint256 asked, uint256 received);
+    /// @notice Only the dispute court may do this.
+    error NotDisputeCourt(address caller);
+    /// @notice Governance has not fixed yet where slashed bonds go.
+    error NoSlashRecipient();
+    /// @notice Slashed bonds can go neither to nobody nor to this contract.
+    error InvalidSlashRecipient(address recipient);
+    /// @notice Where slashed bonds go is fixed once.
+    error SlashRecipientFixed(address recipient);
     /// @notice Only the guardian may pause or unpause claims.
     error NotGuardian(address caller);
     /// @notice The pause's cool-down is still running.
@@ -81,9 +110,11 @@ interface IConsortium {
     error NotPaused();
     /// @notice A duration is zero, which only local chains (ids 31337 and 1337) allow.
     error ZeroDuration();
+    /// @notice A duration is outside its bounds.
+    error DurationOutOfBounds(uint64 given, uint64 minimum, uint64 maximum);
 
     /// @notice Admit a hospital. Restricted to governance.
-    /// @param account The account that will act for it; must act for no other hospital.
+    /// @param account The account that will act for it; must never have acted for a hospital.
     /// @param capacityBps Its capacity, 1..10,000; immutable from here on.
     /// @return hospital The new id, 1..64.
     function admit(address account, uint16 capacityBps) external returns (uint16 hospital);
@@ -91,11 +122,22 @@ interface IConsortium {
     /// @notice Post the bond and become active. Called by the admitted hospital, which has approved `bondAmount`.
     function postBond() external;
 
-    /// @notice Suspend an active hospital. Restricted to governance.
+    /// @notice Bring a slashed bond back to `bondAmount`, and be active again unless governance suspended the hospital.
+    /// Called by the hospital, which has approved what is missing.
+    function topUpBond() external;
+
+    /// @notice Take from a hospital's bond, as long as it lies here, and send it to `slashRecipient`. Called by the
+    /// dispute court.
+    /// @param hospital Its id.
+    /// @param amount What to take; if the bond is smaller, all of it is taken.
+    /// @return slashed What was taken.
+    function slash(uint16 hospital, uint256 amount) external returns (uint256 slashed);
+
+    /// @notice Suspend an active hospital, or one whose bond is due, but not the last active one. Restricted to governance.
     /// @param hospital Its id.
     function suspend(uint16 hospital) external;
 
-    /// @notice Make a suspended hospital active again. Restricted to governance.
+    /// @notice Make a suspended hospital active again; its bond must be whole. Restricted to governance.
     /// @param hospital Its id.
     function reinstate(uint16 hospital) external;
 
@@ -106,9 +148,15 @@ interface IConsortium {
     /// @param hospital Its id.
     function withdrawBond(uint16 hospital) external;
 
-    /// @notice Act through another account from now on. Called by the hospital's present account.
-    /// @param next The new account; must act for no hospital.
-    function rotateAccount(address next) external;
+    /// @notice Name the account to act through from now on, which then has to accept. Called by the hospital's present
+    /// account, which goes on acting until then.
+    /// @param next The new account, which must never have acted for a hospital; zero takes the proposal back.
+    function proposeAccount(address next) external;
+
+    /// @notice Become the account of a hospital. Called by the account that the hospital proposed, so that neither a typo
+    /// locks a hospital out nor an account can be taken that its owner does not give.
+    /// @param hospital The hospital's id.
+    function acceptAccount(uint16 hospital) external;
 
     /// @notice Name the coordinator. Restricted to governance. Zero leaves rounds to the hospitals.
     /// @param coordinator_ The new coordinator.
@@ -122,6 +170,10 @@ interface IConsortium {
     /// @param court The new court; zero for none.
     function setDisputeCourt(address court) external;
 
+    /// @notice Fix where slashed bonds go, once and for all. Restricted to governance.
+    /// @param recipient The recipient: the reserve from which participation tokens are cashed out.
+    function setSlashRecipient(address recipient) external;
+
     /// @notice Pause claims for seven days at most. Called by the guardian, and refused while a cool-down runs.
     function pauseClaims() external;
 
@@ -132,6 +184,8 @@ interface IConsortium {
     function MAX_HOSPITALS() external view returns (uint256);
     /// @notice Longest pause of claims, and its cool-down, in seconds.
     function MAX_PAUSE_SECONDS() external view returns (uint64);
+    /// @notice Longest `exitSeconds`, in seconds.
+    function MAX_EXIT_SECONDS() external view returns (uint64);
     /// @notice The token in which bonds are posted.
     function settlement() external view returns (IERC20);
     /// @notice The bond a hospital posts.
@@ -142,8 +196,10 @@ interface IConsortium {
     function coordinator() external view returns (address);
     /// @notice Who may pause claims.
     function guardian() external view returns (address);
-    /// @notice Who may freeze, release and void entries.
+    /// @notice Who may freeze, release and void entries, and slash bonds.
     function disputeCourt() external view returns (address);
+    /// @notice Where slashed bonds go; zero until it is fixed.
+    function slashRecipient() external view returns (address);
     /// @notice Whether claims are paused now.
     function claimsPaused() external view returns (bool);
     /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
@@ -165,6 +221,19 @@ interface IConsortium {
     /// @notice The active hospital that an account acts for; 0 if it acts for none, or for one that is not active.
     /// @param account The account.
     function activeHospitalOf(address account) external view returns (uint16);
+    /// @notice The hospital that an account acted for at a time; 0 for none. The seconds of a change belong to both.
+    /// @param account The account.
+    /// @param time The time (unix seconds).
+    function wasAccountOf(address account, uint64 time) external view returns (uint16);
+    /// @notice For whom an account acts or acted, and when.
+    /// @param account The account.
+    /// @return hospital The hospital; 0 if it never acted for any.
+    /// @return from From when (unix seconds).
+    /// @return until Until when (unix seconds); 0 while it does.
+    function tenureOf(address account) external view returns (uint16 hospital, uint64 from, uint64 until);
+    /// @notice The account that a hospital proposed and that has not accepted yet; zero for none.
+    /// @param hospital The hospital.
+    function pendingAccount(uint16 hospital) external view returns (address);
     /// @notice A hospital's account, capacity, status and bond.
     /// @param id Its id.
     function hospital(uint16 id) external view returns (HospitalView memory);

@@ -181,8 +181,7 @@ contract ActsTest is Rounds {
             commit(round, id);
         }
         commit(round, 4);
-        vm.prank(account(4));
-        consortium.rotateAccount(STRANGER);
+        move(4, account(4), STRANGER);
         uint256[] memory scores = scoresBy(round, 4);
         vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotHospital.selector, account(4)));
         vm.prank(account(4));

@@ -96,8 +96,7 @@ contract ClaimsTest is Rounds {
         vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.NotHospitalAccount.selector, 0, STRANGER));
         vm.prank(STRANGER);
         distributor.claimTreasury(0, just(round));
-        vm.prank(account(1));
-        consortium.rotateAccount(STRANGER);
+        move(1, account(1), STRANGER);
         consortium.suspend(1); // what is earned stays earned
         vm.prank(STRANGER);
         uint256 paid = distributor.claimTreasury(1, just(round));

@@ -3,13 +3,14 @@ pragma solidity 0.8.36;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IConsortium} from "../interfaces/IConsortium.sol";
-import {Deployed} from "./support/Deployed.sol";
+import {Governed} from "./support/Governed.sol";
 
 /// @title ConsortiumTest
-/// @notice Hospitals, bonds, roles and the guardian's pause.
-contract ConsortiumTest is Deployed {
+/// @notice Hospitals, roles and the guardian's pause; accounts and bonds have files of their own.
+contract ConsortiumTest is Governed {
     function setUp() public {
-        deployAll(3);
+        found();
+        joinAll(1, 3);
     }
 
     function test_a_hospital_is_active_once_it_has_posted_its_bond() public {
@@ -47,6 +48,8 @@ contract ConsortiumTest is Deployed {
         consortium.setGuardian(STRANGER);
         vm.expectRevert(refusal);
         consortium.setDisputeCourt(STRANGER);
+        vm.expectRevert(refusal);
+        consortium.setSlashRecipient(STRANGER);
     }
 
     function test_admission_is_checked() public {
@@ -89,49 +92,12 @@ contract ConsortiumTest is Deployed {
         consortium.suspend(9);
     }
 
-    function test_a_suspended_hospital_stays_suspended_under_a_new_account() public {
+    function test_the_last_active_hospital_is_not_suspended() public {
+        consortium.suspend(1);
+        consortium.suspend(3);
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.LastActiveHospital.selector, 2));
         consortium.suspend(2);
-        vm.prank(account(2));
-        consortium.rotateAccount(STRANGER);
-        eq(consortium.activeHospitalOf(STRANGER), 0, "not active");
-        consortium.reinstate(2);
-        eq(consortium.activeHospitalOf(STRANGER), 2, "active");
-        eq(consortium.hospitalIdOf(account(2)), 0, "the old account is free");
-    }
-
-    function test_rotation_moves_the_hospital() public {
-        vm.startPrank(account(1));
-        vm.expectRevert(IConsortium.ZeroAddress.selector);
-        consortium.rotateAccount(address(0));
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.AccountInUse.selector, account(2), 2));
-        consortium.rotateAccount(account(2));
-        consortium.rotateAccount(STRANGER);
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.NotHospital.selector, account(1)));
-        consortium.rotateAccount(GUARDIAN);
-        vm.stopPrank();
-        eq(consortium.hospital(1).account, STRANGER, "account");
-        eq(consortium.activeHospitalOf(STRANGER), 1, "active");
-    }
-
-    function test_a_bond_is_released_some_time_after_resigning() public {
-        vm.prank(account(3));
-        consortium.resign();
-        eq(consortium.activeSet(), 2 + 4, "set");
-        uint64 releaseAt = uint64(block.timestamp) + 30 * DAY;
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.BondLocked.selector, 3, releaseAt));
-        consortium.withdrawBond(3);
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.WrongStatus.selector, 3, IConsortium.Status.Left));
-        consortium.reinstate(3);
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.WrongStatus.selector, 3, IConsortium.Status.Left));
-        vm.prank(account(3));
-        consortium.resign();
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.WrongStatus.selector, 1, IConsortium.Status.Active));
-        consortium.withdrawBond(1);
-        vm.warp(releaseAt);
-        consortium.withdrawBond(3);
-        consortium.withdrawBond(3);
-        eq(settlement.balanceOf(account(3)), BOND, "paid once");
-        eq(settlement.balanceOf(address(consortium)), 2 * BOND, "the others' stay");
+        eq(consortium.activeSet(), 4, "somebody governs");
     }
 
     function test_the_guardian_pauses_for_seven_days_and_then_not_for_seven() public {
@@ -177,17 +143,35 @@ contract ConsortiumTest is Deployed {
         eq(count, 3, "count");
     }
 
-    function test_construction_is_checked() public {
-        vm.expectRevert(IConsortium.ZeroAddress.selector);
-        this.deployConsortium(address(0), address(settlement), 1);
-        vm.expectRevert(IConsortium.ZeroAddress.selector);
-        this.deployConsortium(address(manager), address(0), 1);
-        vm.chainId(1);
-        vm.expectRevert(IConsortium.ZeroDuration.selector);
-        this.deployConsortium(address(manager), address(settlement), 0);
+    function test_where_slashed_bonds_go_is_fixed_once() public {
+        eq(consortium.slashRecipient(), address(0), "not yet");
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.InvalidSlashRecipient.selector, address(0)));
+        consortium.setSlashRecipient(address(0));
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.InvalidSlashRecipient.selector, address(consortium)));
+        consortium.setSlashRecipient(address(consortium));
+        consortium.setSlashRecipient(STRANGER);
+        eq(consortium.slashRecipient(), STRANGER, "fixed");
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.SlashRecipientFixed.selector, STRANGER));
+        consortium.setSlashRecipient(GUARDIAN);
     }
 
-    function deployConsortium(address authority, address settlement_, uint64 exitSeconds) external {
+    function test_construction_is_checked() public {
+        uint64 longest = 730 * DAY;
+        vm.expectRevert(IConsortium.ZeroAddress.selector);
+        this.construct(address(0), address(settlement), 1);
+        vm.expectRevert(IConsortium.ZeroAddress.selector);
+        this.construct(address(manager), address(0), 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IConsortium.DurationOutOfBounds.selector, longest + 1, uint64(0), longest)
+        );
+        this.construct(address(manager), address(settlement), longest + 1);
+        this.construct(address(manager), address(settlement), longest);
+        vm.chainId(1);
+        vm.expectRevert(IConsortium.ZeroDuration.selector);
+        this.construct(address(manager), address(settlement), 0);
+    }
+
+    function construct(address authority, address settlement_, uint64 exitSeconds) external {
         vm.deployCode(
             "Consortium.sol:Consortium", abi.encode(authority, settlement_, BOND, exitSeconds, COORDINATOR, GUARDIAN)
         );

@@ -189,8 +189,7 @@ contract DeskTest is Deployed {
 
     function test_the_provider_is_paid_at_its_present_account() public {
         uint256 id = redeem();
-        vm.prank(account(1));
-        consortium.rotateAccount(STRANGER);
+        move(1, account(1), STRANGER);
         vm.prank(STRANGER);
         desk.fulfil(id, HASH);
         consortium.suspend(1); // orders in flight go on

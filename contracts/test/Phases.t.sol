@@ -186,7 +186,8 @@ contract PhasesTest is Rounds {
         ledger.openRound(1, 0, DIGEST, DIGEST, 1_000_001);
         vm.stopPrank();
         for (uint16 id = 1; id <= 4; ++id) {
-            consortium.suspend(id);
+            vm.prank(account(id));
+            consortium.resign();
         }
         vm.expectRevert(ILedgerErrors.NoActiveHospitals.selector);
         vm.prank(COORDINATOR);

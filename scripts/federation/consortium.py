@@ -11,6 +11,7 @@ from chain.connect import is_local
 from chain.contracts import Contracts, open_contracts
 from chain.deploy import DeployConfig, admit_hospital, deploy, fund_bond, post_bond
 from chain.gas import GasLedger
+from chain.governance import hand_over
 from chain.keys import Key, fund
 from chain.outbox import Outbox
 from chain.sender import Sender
@@ -57,7 +58,7 @@ def found_consortium(
     capacities_bps: list[int],
     progress: Callable[[str], None] = lambda _: None,
 ) -> Consortium:
-    """Deploy the contracts, name the coordinator, admit hospitals and post their bonds.
+    """Deploy the contracts, name the coordinator, admit hospitals, post their bonds, and hand over to their council.
 
     Args:
         w3: the node.
@@ -84,4 +85,6 @@ def found_consortium(
             )
         fund_bond(contracts, sender, key.address)
         post_bond(contracts, Sender(w3, key, gas=gas))
+    progress("handing over to the council of the hospitals")
+    hand_over(contracts, sender, delay_seconds=config.council_delay_seconds)
     return Consortium(contracts=contracts, keyring=keyring, gas=gas)

@@ -17,7 +17,7 @@ from chain.reverts import CONTRACTS, explain, explain_revert
 from chain.rpc import RpcError
 
 ERRORS = {member.signature: member for name in artifact_names() for member in abi_of(name).errors.values()}
-SAMPLES = {"address": "0x" + "11" * 20, "string": "name", "bytes": b"x"}
+SAMPLES = {"bool": True, "address": "0x" + "11" * 20, "string": "name", "bytes": b"x"}
 
 
 def sample(kind: str):

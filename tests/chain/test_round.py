@@ -221,7 +221,8 @@ def test_governance_rotates_suspends_and_sets_rules(world: World):
     consortium.reinstate(world.governance, 4)
     fresh = Key.random()
     fund(world.w3, [fresh.address], ETHER)
-    consortium.rotate_account(world.hospitals[4], fresh.address)
+    consortium.propose_account(world.hospitals[4], fresh.address)
+    consortium.accept_account(world.sender(fresh), 4)
     assert consortium.hospital_id_of(fresh.address) == 4
     assert ledger.set_rule(world.governance, ledger.rule(1)) == ledger.latest_rule_id() == 2
     consortium.pause_claims(world.governance)

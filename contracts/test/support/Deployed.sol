@@ -1,49 +1,26 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IConsortium} from "../../interfaces/IConsortium.sol";
 import {IContributionLedger} from "../../interfaces/IContributionLedger.sol";
 import {ILedgerTypes, RewardRule} from "../../interfaces/ILedgerTypes.sol";
 import {IParticipationToken} from "../../interfaces/IParticipationToken.sol";
 import {IRedemptionDesk} from "../../interfaces/IRedemptionDesk.sol";
 import {IRewardDistributor} from "../../interfaces/IRewardDistributor.sol";
-import {Check} from "./Check.sol";
+import {Governed} from "./Governed.sol";
 
 /// @title Deployed
 /// @notice All contracts, deployed from their artifacts, and hospitals that are ready to act.
 /// @dev This contract is governance (the manager's admin); `vm` makes it anybody else.
-abstract contract Deployed is Check {
+abstract contract Deployed is Governed {
     uint256 internal constant MAX_SUPPLY = 1_000_000 ether;
-    uint256 internal constant BOND = 5 ether;
-    uint64 internal constant HOUR = 3600;
-    uint64 internal constant DAY = 86_400;
-    address internal constant COORDINATOR = address(0xC00D);
-    address internal constant GUARDIAN = address(0x6A4D);
-    address internal constant COURT = address(0xC0047);
-    address internal constant STRANGER = address(0x57A4);
 
-    AccessManager internal manager;
-    IERC20 internal settlement;
-    IConsortium internal consortium;
     IContributionLedger internal ledger;
     IParticipationToken internal token;
     IRewardDistributor internal distributor;
     IRedemptionDesk internal desk;
 
     function deployAll(uint256 hospitals) internal {
-        vm.warp(1_800_000_000);
-        vm.roll(1000);
-        manager = new AccessManager(address(this));
-        settlement = IERC20(
-            vm.deployCode("LocalSettlementToken.sol:LocalSettlementToken", abi.encode(uint256(1_000_000 ether)))
-        );
-        consortium = IConsortium(
-            vm.deployCode(
-                "Consortium.sol:Consortium", abi.encode(manager, settlement, BOND, 30 * DAY, COORDINATOR, GUARDIAN)
-            )
-        );
+        found();
         ledger = deployLedger(defaultParams(), defaultRule());
         uint64 nonce = vm.getNonce(address(this));
         address minter = vm.computeCreateAddress(address(this), nonce + 1);
@@ -57,29 +34,13 @@ abstract contract Deployed is Check {
         );
         eq(address(distributor), minter, "minter");
         consortium.setDisputeCourt(COURT);
-        for (uint16 id = 1; id <= hospitals; ++id) {
-            join(account(id), 10_000);
-        }
+        joinAll(1, uint16(hospitals));
     }
 
     function deployLedger(ILedgerTypes.Params memory p, RewardRule memory rule) internal returns (IContributionLedger) {
         return IContributionLedger(
             vm.deployCode("ContributionLedger.sol:ContributionLedger", abi.encode(consortium, p, rule))
         );
-    }
-
-    function join(address account_, uint16 capacityBps) internal returns (uint16 id) {
-        id = consortium.admit(account_, capacityBps);
-        settlement.transfer(account_, BOND);
-        vm.startPrank(account_);
-        settlement.approve(address(consortium), BOND);
-        consortium.postBond();
-        vm.stopPrank();
-    }
-
-    /// @dev The account with which a hospital joins.
-    function account(uint16 id) internal view virtual returns (address) {
-        return address(uint160(0x100_000) + id);
     }
 
     function defaultParams() internal pure returns (ILedgerTypes.Params memory p) {

@@ -62,7 +62,6 @@ contract Story is Rounds {
         ILedgerTypes.Phase phase = ledger.round(current).phase;
         if (current == 0 || phase == ILedgerTypes.Phase.Closed) {
             profile = who % 8 == 0 ? 2 : who % 8 == 1 ? 1 : 0;
-            if (consortium.activeSet() == 0) consortium.reinstate(1);
             open();
             return;
         }
@@ -185,15 +184,14 @@ contract Story is Rounds {
     // Internals
 
     function suspendOrReinstate(uint16 id) private {
-        if (consortium.activeHospitalOf(accounts[id]) == id) consortium.suspend(id);
-        else consortium.reinstate(id);
+        if (consortium.activeHospitalOf(accounts[id]) != id) consortium.reinstate(id);
+        else if (consortium.activeSet() != 1 << id) consortium.suspend(id);
     }
 
     function rotateAccount(uint16 id) private {
         address from = accounts[id];
         rotate(id);
-        vm.prank(from);
-        consortium.rotateAccount(accounts[id]);
+        move(id, from, accounts[id]);
     }
 
     function changeRule(uint16 operatorBps, uint16 gate) private {

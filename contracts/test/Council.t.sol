@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IConsortium} from "../interfaces/IConsortium.sol";
+import {ICouncil} from "../interfaces/ICouncil.sol";
+import {Councils} from "./support/Councils.sol";
+
+/// @title CouncilTest
+/// @notice A call that two thirds of the hospitals want is made, after its delay, once; no other.
+contract CouncilTest is Councils {
+    ICouncil.State private constant OPEN = ICouncil.State.Open;
+    ICouncil.State private constant PASSED = ICouncil.State.Passed;
+    ICouncil.State private constant QUEUED = ICouncil.State.Queued;
+    ICouncil.State private constant EXECUTED = ICouncil.State.Executed;
+    ICouncil.State private constant REJECTED = ICouncil.State.Rejected;
+    ICouncil.State private constant EXPIRED = ICouncil.State.Expired;
+    ICouncil.State private constant CANCELLED = ICouncil.State.Cancelled;
+
+    /// @dev Four hospitals and a council with a delay; this contract keeps its own role to shake things.
+    function setUp() public {
+        found();
+        joinAll(1, 4);
+        manager.grantRole(0, address(council), DELAY);
+    }
+
+    function passed() private returns (uint256 id) {
+        id = proposeAdmission(1);
+        voteAll(id, 2, 3);
+    }
+
+    function queued() private returns (uint256 id) {
+        id = passed();
+        council.queue(id);
+    }
+
+    // The way of a proposal
+
+    function test_two_thirds_carry_a_call_and_anyone_makes_it_after_the_delay() public {
+        uint256 id = proposeAdmission(2);
+        isState(id, OPEN, "one vote");
+        vote(id, 1, true);
+        isState(id, OPEN, "two votes of four");
+        vote(id, 4, true);
+        isState(id, PASSED, "three votes of four");
+        vm.startPrank(STRANGER);
+        council.queue(id);
+        isState(id, QUEUED, "queued");
+        uint64 readyAt = council.proposal(id).executableAt;
+        eq(readyAt, vm.getBlockTimestamp() + DELAY, "public for the delay");
+        eq(manager.getSchedule(operationOf(id)), readyAt, "in the manager's queue");
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerNotReady.selector, operationOf(id)));
+        council.execute(id);
+        skip(DELAY);
+        council.execute(id);
+        isState(id, EXECUTED, "executed");
+        eq(consortium.hospitalIdOf(NEWCOMER), 5, "admitted");
+    }
+
+    function test_without_a_delay_a_passed_call_is_made_at_once() public {
+        council = ICouncil(vm.deployCode("Council.sol:Council", abi.encode(consortium, VOTING)));
+        manager.grantRole(0, address(council), 0);
+        uint256 id = passed();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAccessManager.AccessManagerUnauthorizedCall.selector,
+                address(council),
+                address(consortium),
+                IConsortium.admit.selector
+            )
+        );
+        council.queue(id);
+        council.execute(id);
+        eq(consortium.hospitalIdOf(NEWCOMER), 5, "admitted");
+    }
+
+    function test_where_there_is_a_delay_nothing_is_made_without_the_queue() public {
+        uint256 id = passed();
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerNotScheduled.selector, operationOf(id)));
+        council.execute(id);
+    }
+
+    function test_a_call_is_made_once() public {
+        uint256 id = queued();
+        skip(DELAY);
+        council.execute(id);
+        bytes memory refusal = wrongState(id, EXECUTED);
+        vm.expectRevert(refusal);
+        council.execute(id);
+        vm.expectRevert(refusal);
+        council.queue(id);
+        vm.expectRevert(refusal);
+        vote(id, 4, true);
+        vm.expectRevert(refusal);
+        vote(id, 1, false);
+        vm.expectRevert(refusal);
+        vm.prank(account(1));
+        council.cancel(id);
+    }
+
+    function test_a_council_without_the_role_makes_no_calls() public {
+        manager.revokeRole(0, address(council));
+        (bool governs,) = council.executionDelay();
+        isTrue(!governs, "no role");
+        uint256 id = passed();
+        bytes memory refusal = abi.encodeWithSelector(
+            IAccessManager.AccessManagerUnauthorizedCall.selector,
+            address(council),
+            address(consortium),
+            IConsortium.admit.selector
+        );
+        vm.expectRevert(refusal);
+        council.queue(id);
+        vm.expectRevert(refusal);
+        council.execute(id);
+    }
+
+    function test_a_call_that_fails_can_be_made_later() public {
+        uint256 id = propose(1, address(consortium), abi.encodeCall(IConsortium.reinstate, (4)));
+        voteAll(id, 2, 3);
+        council.queue(id);
+        skip(DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.WrongStatus.selector, 4, IConsortium.Status.Active));
+        council.execute(id);
+        isState(id, QUEUED, "as before");
+        consortium.suspend(4);
+        council.execute(id);
+        eq(consortium.activeHospitalOf(account(4)), 4, "reinstated");
+    }
+
+    // Who votes
+
+    function test_the_vote_is_the_hospitals_not_the_accounts() public {
+        uint256 id = proposeAdmission(1);
+        vote(id, 2, true);
+        move(2, account(2), STRANGER);
+        move(3, account(3), GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.VoteUnchanged.selector, id, 2, true));
+        vm.prank(STRANGER);
+        council.vote(id, true);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotActiveHospital.selector, account(3)));
+        vote(id, 3, true);
+        vm.prank(GUARDIAN);
+        council.vote(id, true);
+        isState(id, PASSED, "three hospitals");
+        eq(council.proposal(id).supporters, 2 + 4 + 8, "supporters");
+    }
+
+    function test_a_hospital_suspended_after_the_proposal_neither_votes_nor_counts() public {
+        uint256 id = passed();
+        consortium.suspend(3);
+        isState(id, OPEN, "its vote lapses");
+        eq(council.proposal(id).counted, 2, "counted");
+        eq(council.proposal(id).threshold, 3, "of as many as before");
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotActiveHospital.selector, account(3)));
+        vote(id, 3, false);
+        vote(id, 4, true);
+        isState(id, PASSED, "another takes its place");
+        vote(id, 4, false);
+        consortium.reinstate(3);
+        isState(id, PASSED, "and it counts again");
+    }
+
+    function test_a_hospital_that_joined_after_the_proposal_has_no_vote() public {
+        uint256 id = proposeAdmission(1);
+        joinAll(5, 5);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotInElectorate.selector, id, 5));
+        vote(id, 5, true);
+        uint256 next = proposeAdmission(5);
+        eq(council.proposal(next).electorate, 2 + 4 + 8 + 16 + 32, "it votes on the next one");
+    }
+
+    function test_hospitals_alone_propose_and_vote() public {
+        bytes memory refusal = abi.encodeWithSelector(ICouncil.NotActiveHospital.selector, STRANGER);
+        uint256 id = proposeAdmission(1);
+        vm.startPrank(STRANGER);
+        vm.expectRevert(refusal);
+        council.propose(address(consortium), abi.encodeCall(IConsortium.suspend, (1)));
+        vm.expectRevert(refusal);
+        council.vote(id, true);
+        vm.stopPrank();
+        vm.prank(account(4));
+        consortium.resign();
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotActiveHospital.selector, account(4)));
+        vote(id, 4, true);
+    }
+
+    function test_a_lone_hospital_governs_alone() public {
+        for (uint16 id = 2; id <= 4; ++id) {
+            consortium.suspend(id);
+        }
+        uint256 lone = proposeAdmission(1);
+        eq(council.proposal(lone).threshold, 1, "threshold");
+        isState(lone, PASSED, "by its own vote");
+    }
+
+    function test_sixty_four_hospitals_take_forty_three() public {
+        joinAll(5, 64);
+        uint256 id = propose(64, address(consortium), abi.encodeCall(IConsortium.suspend, (1)));
+        eq(council.proposal(id).electorate, uint256(type(uint64).max) << 1, "all of them");
+        voteAll(id, 1, 41);
+        isState(id, OPEN, "forty-two");
+        vote(id, 42, true);
+        isState(id, PASSED, "forty-three");
+        council.queue(id);
+        skip(DELAY);
+        council.execute(id);
+        eq(consortium.activeHospitalOf(account(1)), 0, "suspended");
+    }
+
+    function testFuzz_a_proposal_passes_with_two_thirds_and_no_less(uint8 hospitals, uint256 supporters) public {
+        uint16 n = uint16(within(hospitals, 4, 24));
+        joinAll(5, n);
+        uint256 id = proposeAdmission(1);
+        uint256 votes = 1;
+        for (uint16 by = 2; by <= n; ++by) {
+            if ((supporters >> by) & 1 == 0) continue;
+            vote(id, by, true);
+            ++votes;
+        }
+        eq(council.proposal(id).counted, votes, "votes");
+        isState(id, 3 * votes >= 2 * uint256(n) ? PASSED : OPEN, "two thirds");
+    }
+
+    // Taking back, time, cancelling
+
+    function test_votes_are_taken_back_until_the_call_is_made() public {
+        uint256 id = queued();
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.VoteUnchanged.selector, id, 4, false));
+        vote(id, 4, false);
+        skip(VOTING);
+        isState(id, QUEUED, "voting is over, the queue is not");
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.VotingOver.selector, id, vm.getBlockTimestamp()));
+        vote(id, 4, true);
+        vote(id, 2, false);
+        isState(id, REJECTED, "one too few");
+        vm.expectRevert(wrongState(id, REJECTED));
+        council.execute(id);
+        vm.expectRevert(wrongState(id, REJECTED));
+        vote(id, 2, true);
+    }
+
+    function test_a_vote_taken_back_in_time_can_be_given_again() public {
+        uint256 id = queued();
+        vote(id, 1, false);
+        isState(id, OPEN, "open again");
+        vm.expectRevert(wrongState(id, OPEN));
+        council.queue(id);
+        vote(id, 4, true);
+        isState(id, QUEUED, "still in the manager's queue");
+        skip(DELAY);
+        council.execute(id);
+        eq(consortium.hospitalIdOf(NEWCOMER), 5, "admitted");
+    }
+
+    function test_a_proposal_without_enough_votes_in_time_is_rejected() public {
+        uint256 id = proposeAdmission(1);
+        vote(id, 2, true);
+        skip(VOTING - 1);
+        isState(id, OPEN, "the last second");
+        skip(1);
+        isState(id, REJECTED, "over");
+        vm.expectRevert(wrongState(id, REJECTED));
+        vote(id, 3, true);
+        vm.expectRevert(wrongState(id, REJECTED));
+        council.queue(id);
+    }
+
+    function test_what_passed_is_queued_and_executed_in_time_or_expires() public {
+        uint256 idle = passed();
+        uint256 late = propose(2, address(consortium), abi.encodeCall(IConsortium.suspend, (1)));
+        voteAll(late, 3, 4);
+        skip(VOTING + 7 * DAY - 1);
+        isState(idle, PASSED, "the last second");
+        council.queue(late);
+        skip(1);
+        isState(idle, EXPIRED, "nobody queued it");
+        vm.expectRevert(wrongState(idle, EXPIRED));
+        council.queue(idle);
+        vm.warp(council.proposal(late).executableAt + 7 * DAY - 1);
+        isState(late, QUEUED, "the last second");
+        skip(1);
+        isState(late, EXPIRED, "nobody executed it");
+        eq(manager.getSchedule(operationOf(late)), 0, "nor does the manager keep it");
+        vm.expectRevert(wrongState(late, EXPIRED));
+        council.execute(late);
+        vm.expectRevert(wrongState(late, EXPIRED));
+        vote(late, 2, false);
+    }
+
+    function test_the_proposer_cancels_while_it_is_open() public {
+        uint256 id = proposeAdmission(1);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotProposer.selector, id, account(2)));
+        vm.prank(account(2));
+        council.cancel(id);
+        move(1, account(1), STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NotProposer.selector, id, account(1)));
+        vm.prank(account(1));
+        council.cancel(id);
+        vm.prank(STRANGER);
+        council.cancel(id);
+        isState(id, CANCELLED, "cancelled");
+        vm.expectRevert(wrongState(id, CANCELLED));
+        vote(id, 2, true);
+    }
+
+    function test_what_passed_is_not_cancelled_by_its_proposer() public {
+        uint256 id = passed();
+        vm.expectRevert(wrongState(id, PASSED));
+        vm.prank(account(1));
+        council.cancel(id);
+        council.queue(id);
+        vm.expectRevert(wrongState(id, QUEUED));
+        vm.prank(account(1));
+        council.cancel(id);
+    }
+
+    function test_what_lost_its_votes_is_taken_out_of_the_queue_by_anyone() public {
+        uint256 id = queued();
+        uint256 plain = proposeAdmission(2);
+        skip(VOTING);
+        vote(id, 3, false);
+        vm.expectRevert(wrongState(plain, REJECTED));
+        council.cancel(plain);
+        vm.prank(STRANGER);
+        council.cancel(id);
+        isState(id, CANCELLED, "cancelled");
+        eq(manager.getSchedule(operationOf(id)), 0, "out of the queue");
+        council.queue(passed());
+    }
+
+    function test_the_proposer_takes_an_open_call_out_of_the_queue() public {
+        uint256 id = queued();
+        vote(id, 3, false);
+        vm.prank(account(1));
+        council.cancel(id);
+        eq(manager.getSchedule(operationOf(id)), 0, "out of the queue");
+    }
+
+    function test_the_same_call_twice_is_queued_one_after_the_other() public {
+        uint256 first = propose(1, address(consortium), abi.encodeCall(IConsortium.setGuardian, (STRANGER)));
+        voteAll(first, 2, 3);
+        uint256 second = propose(1, address(consortium), abi.encodeCall(IConsortium.setGuardian, (STRANGER)));
+        voteAll(second, 2, 3);
+        council.queue(first);
+        bytes32 operation = operationOf(first);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManager.AccessManagerAlreadyScheduled.selector, operation));
+        council.queue(second);
+        skip(DELAY);
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.QueuedByAnother.selector, second, operation));
+        council.execute(second);
+        council.execute(first);
+        council.queue(second);
+        eq(council.proposal(second).executableAt, vm.getBlockTimestamp() + DELAY, "with a delay of its own");
+    }
+
+    // The manager and the council themselves
+
+    function test_once_handed_over_the_deployer_governs_no_more() public {
+        manager.renounceRole(0, address(this));
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, address(this)));
+        consortium.suspend(1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessManager.AccessManagerUnauthorizedAccount.selector, address(this), 0)
+        );
+        manager.grantRole(0, address(this), 0);
+        (bool governs, uint32 delay) = council.executionDelay();
+        isTrue(governs, "the council does");
+        eq(delay, DELAY, "with its delay");
+        uint256 id = queued();
+        skip(DELAY);
+        council.execute(id);
+        eq(consortium.hospitalIdOf(NEWCOMER), 5, "admitted");
+    }
+
+    function test_the_council_gives_way_to_its_successor() public {
+        manager.renounceRole(0, address(this));
+        address next = vm.deployCode("Council.sol:Council", abi.encode(consortium, 2 * VOTING));
+        uint256 grant = propose(1, address(manager), abi.encodeCall(manager.grantRole, (0, next, 2 * DELAY)));
+        uint256 departure = propose(1, address(manager), abi.encodeCall(manager.revokeRole, (0, address(council))));
+        voteAll(grant, 2, 3);
+        voteAll(departure, 2, 3);
+        council.queue(grant);
+        council.queue(departure);
+        skip(DELAY);
+        council.execute(grant);
+        council.execute(departure);
+        (bool governs,) = council.executionDelay();
+        isTrue(!governs, "the old one left");
+        (bool governed, uint32 delay) = ICouncil(next).executionDelay();
+        isTrue(governed, "the new one governs");
+        eq(delay, 2 * DELAY, "with its own delay");
+    }
+
+    function test_a_call_cannot_be_made_again_from_within_itself() public {
+        uint256 id = propose(1, address(council), abi.encodeCall(ICouncil.execute, (1)));
+        voteAll(id, 2, 3);
+        council.queue(id);
+        skip(DELAY);
+        vm.expectRevert(wrongState(id, EXECUTED));
+        council.execute(id);
+        isState(id, QUEUED, "as before");
+    }
+
+    // Arguments
+
+    function test_what_is_proposed_is_checked() public {
+        vm.startPrank(account(1));
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.NoContract.selector, STRANGER));
+        council.propose(STRANGER, hex"01020304");
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.InvalidCallLength.selector, 3, 4096));
+        council.propose(address(consortium), hex"010203");
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.InvalidCallLength.selector, 4097, 4096));
+        council.propose(address(consortium), new bytes(4097));
+        eq(council.propose(address(consortium), new bytes(4096)), 1, "the longest call");
+    }
+
+    function test_there_is_no_proposal_before_it_is_made() public {
+        isState(1, ICouncil.State.None, "none");
+        bytes memory unknown = abi.encodeWithSelector(ICouncil.UnknownProposal.selector, 1);
+        vm.expectRevert(unknown);
+        vote(1, 1, true);
+        vm.expectRevert(unknown);
+        council.queue(1);
+        vm.expectRevert(unknown);
+        council.execute(1);
+        vm.expectRevert(unknown);
+        council.cancel(1);
+        vm.expectRevert(unknown);
+        council.proposal(1);
+    }
+
+    function test_a_proposal_is_shown_as_it_was_made() public {
+        bytes memory data = abi.encodeCall(IConsortium.admit, (NEWCOMER, 2500));
+        vm.expectEmit(true, true, true, true, address(council));
+        emit ICouncil.Proposed(1, 3, address(consortium), data, 30, uint64(vm.getBlockTimestamp()) + VOTING);
+        uint256 id = proposeAdmission(3);
+        ICouncil.ProposalView memory v = council.proposal(id);
+        eq(council.proposalCount(), 1, "count");
+        eq(v.proposer, 3, "proposer");
+        eq(v.target, address(consortium), "target");
+        eq(keccak256(v.data), keccak256(data), "data");
+        eq(v.electorate, 2 + 4 + 8 + 16, "electorate");
+        eq(v.supporters, 8, "supporters");
+        eq(v.votingEndsAt, vm.getBlockTimestamp() + VOTING, "votes end");
+        eq(v.expiresAt, v.votingEndsAt + 7 * DAY, "expires");
+        eq(v.executableAt, 0, "not queued");
+    }
+
+    function test_construction_is_checked() public {
+        vm.expectRevert(ICouncil.ZeroAddress.selector);
+        this.construct(address(0), VOTING);
+        refusesDuration(0, 1);
+        refusesDuration(90 * DAY + 1, 1);
+        this.construct(address(consortium), 1);
+        vm.chainId(1);
+        refusesDuration(HOUR - 1, HOUR);
+        this.construct(address(consortium), HOUR);
+    }
+
+    function construct(address consortium_, uint64 votingSeconds) external {
+        vm.deployCode("Council.sol:Council", abi.encode(consortium_, votingSeconds));
+    }
+
+    function refusesDuration(uint64 given, uint64 minimum) private {
+        vm.expectRevert(abi.encodeWithSelector(ICouncil.DurationOutOfBounds.selector, given, minimum, uint64(90 * DAY)));
+        this.construct(address(consortium), given);
+    }
+}
