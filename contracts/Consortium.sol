@@ -20,6 +20,12 @@ contract Consortium is IConsortium, AccessManaged {
         uint256 bond;
     }
 
+    /// @dev From when on an account acts for a hospital, or for none.
+    struct Tenure {
+        uint64 since;
+        uint16 hospital;
+    }
+
     /// @inheritdoc IConsortium
     uint256 public constant MAX_HOSPITALS = 64;
     /// @inheritdoc IConsortium
@@ -52,6 +58,10 @@ contract Consortium is IConsortium, AccessManaged {
     /// @dev The hospital that an account acts for (16 bits), and _ACTIVE if it is active: one read for every act.
     mapping(address account => uint256) private _members;
     mapping(uint16 id => Hospital) private _hospitals;
+    /// @dev Which hospital an account acted for from when on; 0 from when it no longer did.
+    mapping(address account => Tenure[]) private _tenures;
+    /// @inheritdoc IConsortium
+    address public slashRecipient;
     uint256[4] private _capacityWords;
 
     /// @notice Found a consortium without hospitals.
@@ -89,6 +99,7 @@ contract Consortium is IConsortium, AccessManaged {
 
         id = ++hospitalCount;
         _members[account] = id;
+        _tenures[account].push(Tenure(uint64(block.timestamp), id));
         Hospital storage h = _hospitals[id];
         h.account = account;
         h.capacityBps = capacityBps;
@@ -126,6 +137,26 @@ contract Consortium is IConsortium, AccessManaged {
     function setDisputeCourt(address court) external restricted {
         disputeCourt = court;
         emit DisputeCourtSet(court);
+    }
+
+    /// @inheritdoc IConsortium
+    function setSlashRecipient(address recipient) external restricted {
+        if (recipient == address(0)) revert ZeroAddress();
+        if (slashRecipient != address(0)) revert SlashRecipientFixed(slashRecipient);
+        slashRecipient = recipient;
+        emit SlashRecipientSet(recipient);
+    }
+
+    /// @inheritdoc IConsortium
+    function slash(uint16 id, uint256 amount) external returns (uint256 slashed) {
+        if (msg.sender != disputeCourt) revert NotDisputeCourt(msg.sender);
+        if (slashRecipient == address(0)) revert NoSlashRecipient();
+        Hospital storage h = _hospitals[id];
+        slashed = amount < h.bond ? amount : h.bond;
+        if (slashed == 0) return 0;
+        h.bond -= slashed;
+        emit BondSlashed(id, slashRecipient, slashed, h.bond);
+        settlement.safeTransfer(slashRecipient, slashed);
     }
 
     // Hospitals
@@ -168,6 +199,8 @@ contract Consortium is IConsortium, AccessManaged {
         _requireFree(next);
         _members[next] = _members[msg.sender];
         delete _members[msg.sender];
+        _tenures[msg.sender].push(Tenure(uint64(block.timestamp), 0));
+        _tenures[next].push(Tenure(uint64(block.timestamp), id));
         _hospitals[id].account = next;
         emit AccountRotated(id, msg.sender, next);
     }
@@ -218,6 +251,14 @@ contract Consortium is IConsortium, AccessManaged {
     /// @inheritdoc IConsortium
     function hospitalIdOf(address account) external view returns (uint16) {
         return uint16(_members[account]);
+    }
+
+    /// @inheritdoc IConsortium
+    function wasAccountOf(address account, uint64 time) external view returns (uint16 id) {
+        Tenure[] storage tenures = _tenures[account];
+        for (uint256 i = tenures.length; i > 0; --i) {
+            if (tenures[i - 1].since <= time) return tenures[i - 1].hospital;
+        }
     }
 
     /// @inheritdoc IConsortium

@@ -57,6 +57,17 @@ interface IConsortium {
     /// @notice Claims are open again before the pause would have ended by itself.
     event ClaimsUnpaused();
 
+    /// @notice Where slashed bonds go was fixed.
+    event SlashRecipientSet(address indexed recipient);
+    /// @notice The dispute court took from a hospital's bond.
+    event BondSlashed(uint16 indexed hospital, address indexed recipient, uint256 amount, uint256 remaining);
+
+    /// @notice Only the dispute court may slash.
+    error NotDisputeCourt(address caller);
+    /// @notice Governance has not fixed yet where slashed bonds go.
+    error NoSlashRecipient();
+    /// @notice Where slashed bonds go is fixed once.
+    error SlashRecipientFixed(address recipient);
     /// @notice An address argument is zero where that makes no sense.
     error ZeroAddress();
     /// @notice The capacity is zero or above 10,000 basis points.
@@ -122,6 +133,16 @@ interface IConsortium {
     /// @param court The new court; zero for none.
     function setDisputeCourt(address court) external;
 
+    /// @notice Fix where slashed bonds go, once. Restricted to governance.
+    /// @param recipient The recipient.
+    function setSlashRecipient(address recipient) external;
+
+    /// @notice Take from a hospital's bond, as long as it lies here, and send it to `slashRecipient`. Called by the court.
+    /// @param hospital Its id.
+    /// @param amount How much; no more than there is is taken.
+    /// @return slashed What was taken.
+    function slash(uint16 hospital, uint256 amount) external returns (uint256 slashed);
+
     /// @notice Pause claims for seven days at most. Called by the guardian, and refused while a cool-down runs.
     function pauseClaims() external;
 
@@ -144,6 +165,12 @@ interface IConsortium {
     function guardian() external view returns (address);
     /// @notice Who may freeze, release and void entries.
     function disputeCourt() external view returns (address);
+    /// @notice Where slashed bonds go; zero until it is fixed.
+    function slashRecipient() external view returns (address);
+    /// @notice The hospital that an account acted for at a time; 0 for none.
+    /// @param account The account.
+    /// @param time The time (unix seconds).
+    function wasAccountOf(address account, uint64 time) external view returns (uint16 hospital);
     /// @notice Whether claims are paused now.
     function claimsPaused() external view returns (bool);
     /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
