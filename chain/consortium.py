@@ -59,6 +59,10 @@ class ConsortiumClient(Contract):
         """Governance names the dispute court (None for none)."""
         return self.transact(sender, "setDisputeCourt", account)
 
+    def set_slash_recipient(self, sender: Sender, account: Address) -> Receipt:
+        """Governance fixes, once, where slashed bonds go."""
+        return self.transact(sender, "setSlashRecipient", account)
+
     def pause_claims(self, sender: Sender) -> Receipt:
         """The guardian pauses claims for seven days at most."""
         return self.transact(sender, "pauseClaims")
@@ -78,6 +82,10 @@ class ConsortiumClient(Contract):
     def dispute_court(self) -> str:
         """Who may freeze, release and void entries."""
         return str(self.call("disputeCourt"))
+
+    def slash_recipient(self) -> str:
+        """Where slashed bonds go."""
+        return str(self.call("slashRecipient"))
 
     def settlement(self) -> str:
         """The token in which bonds are posted."""

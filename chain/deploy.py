@@ -52,6 +52,10 @@ class DeployConfig:
         min_fulfil_seconds: shortest time a service may give its provider.
         min_buyer_seconds: shortest time a service may give its buyer.
         arbitration_seconds: time governance has to decide on an objection.
+        challenge_bond: bond of a challenge, in the settlement token's smallest unit.
+        slash_amount: what a proved fault takes from a hospital's bond.
+        case_seconds: how long a dispute is open; at most a third of max_freeze_seconds.
+        openings: how many random leaves a demand draws.
         settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
         settlement_supply: supply of that plain one.
     """
@@ -78,6 +82,10 @@ class DeployConfig:
     min_fulfil_seconds: int = _HOUR
     min_buyer_seconds: int = _HOUR
     arbitration_seconds: int = 14 * _DAY
+    challenge_bond: int = 100 * TOKEN
+    slash_amount: int = 500 * TOKEN
+    case_seconds: int = 7 * _DAY
+    openings: int = 8
     settlement: str | None = None
     settlement_supply: int = 1_000_000_000 * TOKEN
 
@@ -100,6 +108,7 @@ class DeployConfig:
             min_fulfil_seconds=_MINUTE,
             min_buyer_seconds=_MINUTE,
             arbitration_seconds=_HOUR,
+            case_seconds=_HOUR,
         )
 
     def instant(self) -> DeployConfig:
@@ -186,6 +195,18 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.min_buyer_seconds,
         config.arbitration_seconds,
     )
+    court = create_contract(
+        sender,
+        "DisputeCourt",
+        ledger,
+        config.challenge_bond,
+        config.slash_amount,
+        config.case_seconds,
+        config.openings,
+    )
+    governed = ConsortiumClient(w3, consortium)
+    governed.set_dispute_court(sender, court)
+    governed.set_slash_recipient(sender, desk)
     deployment = Deployment(
         chain_id=chain_id,
         genesis="0x" + genesis.hex(),
@@ -198,6 +219,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         ledger=ledger,
         distributor=distributor,
         desk=desk,
+        court=court,
         config=config.as_json(),
     )
     check_present(deployment, w3)
@@ -238,6 +260,9 @@ def check_wiring(contracts: Contracts) -> None:
         "ledger's consortium": (contracts.ledger.call("consortium"), known.consortium),
         "desk's consortium": (contracts.desk.call("consortium"), known.consortium),
         "desk's token": (contracts.desk.call("token"), known.token),
+        "court's ledger": (contracts.court.call("ledger"), known.ledger),
+        "consortium's court": (contracts.consortium.dispute_court(), known.court),
+        "consortium's recipient of slashed bonds": (contracts.consortium.slash_recipient(), known.desk),
         "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
         "consortium's authority": (contracts.consortium.call("authority"), known.authority),
         "ledger's authority": (contracts.ledger.call("authority"), known.authority),

@@ -16,7 +16,7 @@ from chain.files import write_atomically
 from chain.rpc import batch, endpoint, unwrap
 
 HINT = "run `fediomt deploy`"
-CONTRACT_FIELDS = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk")
+CONTRACT_FIELDS = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk", "court")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Deployment:
         ledger: ContributionLedger.
         distributor: RewardDistributor.
         desk: RedemptionDesk.
+        court: DisputeCourt.
         config: the parameters, as `DeployConfig` has them.
     """
 
@@ -49,6 +50,7 @@ class Deployment:
     ledger: str
     distributor: str
     desk: str
+    court: str
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def addresses(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ from scripts.federation.contributions import (
 )
 from scripts.federation.population import Population
 from scripts.federation.quarantine import decide
+from scripts.federation.receipt_signatures import receipt_message
 from scripts.federation.receipts import seal_receipts
 from scripts.federation.record import HospitalRecord, RoundRecord, ValidatorRecord
 from scripts.federation.verify import RoundChecker, RoundRejectedError
@@ -275,7 +276,8 @@ class Coordinator:
                 salts = tuple(secrets.token_bytes(32) for _ in range(tree_width(len(hospital.devices))))
                 part = replace(part, contributions=contributions, salts=salts)
                 entry = entry_of(draft, part)
-                part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster))
+                signature = hospital.edge.sign(receipt_message(draft, hospital.id, entry.root.hash))
+                part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster, signature))
                 submissions[hospital.id] = Submission(entry=entry, bundle_digest=part.digest)
             parts[hospital.id] = part
         return replace(draft, hospitals=parts), quality, submissions
