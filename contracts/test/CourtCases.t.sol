@@ -144,8 +144,8 @@ contract CourtCasesTest is InCourt {
         voteAs(4, 1);
         stepTo(round, ILedgerTypes.Phase.Closed, 5);
         eq(ledger.entry(round, 1).allocation, 0, "nothing");
-        // a fourth of the second round's 980.1, times 0.9
-        eq(ledger.entry(round, 2).allocation, 980.1 ether / 4 * 9 / 10, "a fourth each");
+        // a fourth of the second round's 990, times 0.9
+        eq(ledger.entry(round, 2).allocation, 990 ether / 4 * 9 / 10, "a fourth each");
     }
 
     function test_an_accused_that_leaves_is_judged_all_the_same() public {

@@ -115,8 +115,8 @@ contract CourtFaultsTest is InCourt {
         pure
         returns (IDisputeCourt.Fault, uint256, uint256)
     {
-        if (way == 0) return (IDisputeCourt.Fault.WrongLanes, slot, lanes + ((1 + (r % 1e9)) << 128));
-        if (way == 1) return (IDisputeCourt.Fault.WrongLanes, slot, lanes + ((1 + (r % 1e9)) << 192));
+        if (way == 0) return (IDisputeCourt.Fault.WrongLanes, slot, lanes + ((1 + (r % 1e6)) << 128));
+        if (way == 1) return (IDisputeCourt.Fault.WrongLanes, slot, lanes + ((1 + (r % 1e6)) << 192));
         if (way == 2) {
             words[3] = 10_001 + (r % 50_000);
             return (IDisputeCourt.Fault.AboveCap, slot, lanes);

@@ -20,8 +20,9 @@ contract CourtOpeningsTest is InCourt {
         deployCourt();
         leafCount = DEVICES;
         for (uint16 id = 1; id <= 4; ++id) {
+            bytes32 root = id == 1 ? rootOf(0, DEVICES) : keccak256("roster");
             vm.prank(account(id));
-            ledger.registerEpoch(0, id == 1 ? rootOf(0, DEVICES) : keccak256("roster"), uint32(DEVICES), keccak256("seed"));
+            ledger.registerEpoch(0, root, uint32(DEVICES), keccak256("seed"));
         }
         round = openTo(ILedgerTypes.Phase.Attest, 4);
     }

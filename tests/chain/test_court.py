@@ -44,9 +44,7 @@ def proof_of(tree: SumTree, slot: int) -> LeafProof:
     leaf = tree.leaves[slot]
     words = (leaf.slot, leaf.device_class, leaf.payee, leaf.volume, leaf.quality, leaf.compute, leaf.salt)
     siblings = tuple(tree.levels[height][slot >> height ^ 1] for height in range(tree.depth))
-    return LeafProof(
-        tuple(number(word) for word in words), slot, tree.levels[0][slot].lanes.pack(), siblings
-    )
+    return LeafProof(tuple(number(word) for word in words), slot, tree.levels[0][slot].lanes.pack(), siblings)
 
 
 def with_lanes(tree: SumTree, slot: int, **more: int) -> SumTree:
@@ -69,9 +67,7 @@ def entered(world: World, lie=lambda tree: tree) -> dict[int, SumTree]:
     trees = world.trees(1)
     trees[LIAR] = lie(trees[LIAR])
     for hospital, tree in trees.items():
-        world.ledger.submit_entry(
-            world.hospitals[hospital], 1, *tree.children, digest(f"bundle {hospital}")
-        )
+        world.ledger.submit_entry(world.hospitals[hospital], 1, *tree.children, digest(f"bundle {hospital}"))
     return trees
 
 

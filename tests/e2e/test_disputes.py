@@ -1,4 +1,4 @@
-"""A hospital inflates a leaf that its treasury would be paid for: audited, convicted, void, slashed, nobody else touched.
+"""A hospital inflates a leaf that its treasury is paid for: audited, convicted, void, slashed, nobody else touched.
 
 And one that did not: random leaves of it are demanded and opened, from the bundle alone, and it is paid.
 """

@@ -83,9 +83,7 @@ def test_a_leaf_above_its_cap_that_the_bundle_admits_is_found(world):
     rule = record.rule
     weight = rule.w_volume * told.volume + rule.w_quality * told.quality + rule.w_compute * told.compute
     weights = (0, weight) if honest.weight_device else (weight, 0)
-    node = Node(
-        leaf_hash(record.entry_domain(LIAR), leaf), Lanes(1, told.volume, told.compute, *weights)
-    )
+    node = Node(leaf_hash(record.entry_domain(LIAR), leaf), Lanes(1, told.volume, told.compute, *weights))
     proof = find_fault(record, part, recorded(levels_with(levels, {told.slot: node})))
     assert proof is not None
     assert (proof.slot, proof.words[3]) == (told.slot, told.volume)
