@@ -118,7 +118,7 @@ contract CourtOpeningsTest is InCourt {
         o.plan = hex"00";
         refused(o, abi.encodeWithSelector(IDisputeCourt.WrongPlan.selector));
         o = openingOf(k);
-        o.signature = openingOf((k + 1) % DEVICES).signature;
+        o.signature = signatureOf((k + 1) % DEVICES, o);
         refused(
             o,
             abi.encodeWithSelector(
@@ -223,6 +223,7 @@ contract CourtOpeningsTest is InCourt {
         court.demand(round, 1);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_the_points_are_the_weights(bytes32 hash) public {
         demandAs(CHALLENGER, round, 1);
         vm.roll(vm.getBlockNumber() + 2);

@@ -70,10 +70,10 @@ class RoundBook(Protocol):
     def facts(self, round_number: int) -> LedgerFacts | None:
         """The round as recorded so far, or None without a chain."""
 
-    def object(
+    def object_to(
         self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
     ) -> None:
-        """Have the entries of hospitals voided that the objectors hold something against, before the round is closed."""
+        """Have the entries voided that the objectors hold something against, before the round is closed."""
 
     def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
         """Record each hospital's attestation of the round's bundle."""
@@ -134,7 +134,7 @@ class OfflineBook:
         """There is no ledger."""
         return None
 
-    def object(
+    def object_to(
         self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
     ) -> None:
         """There is no court: whoever finds a difference does not attest."""

@@ -174,7 +174,7 @@ class ChainBook:
         """The round as the ledger has it."""
         return facts_of(self._contracts, read_round(self._contracts, round_number))
 
-    def object(
+    def object_to(
         self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
     ) -> None:
         """The first objector proves a fault, or challenges with a bond; the others vote."""
@@ -195,7 +195,8 @@ class ChainBook:
         found = self._ledger.round(round_number)
         if found.phase is Phase.CLOSED:
             return
-        if len(self._hospitals) < len(found.active):
+        entries = self._ledger.entries(round_number, sorted(found.active))
+        if not all(entry.attested for entry in entries):
             self._clock.wait_until(found.phase_deadline)
         self._ledger.close_round(self._coordinator, round_number)
 

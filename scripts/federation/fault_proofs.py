@@ -24,8 +24,8 @@ from incentives import (
     leaf_lanes,
 )
 from incentives.hospital_entry import bound_salt
+from incentives.leaf import dummy_leaf
 from incentives.node import NO_LANES, parent
-from incentives.sum_tree import dummy_leaf
 from scripts.console.errors import CommandError
 from scripts.federation.contributions import entry_of
 from scripts.federation.participation import cohort_plan, roster_of

@@ -309,7 +309,7 @@ class Coordinator:
                 attestations[hospital] = digest
                 held.update(objections or {})
         if held and record is not None:
-            self._book.object(record, held, frozenset(attestations))
+            self._book.object_to(record, held, frozenset(attestations))
         self._book.attest(number, attestations)
 
     def _summary(

@@ -46,13 +46,13 @@ class Unread:
 
 
 def inflated(record, part) -> HospitalEntry:
-    """The honest entry, but for one leaf of the liar's in round 1 that weighs ten times what the rule gives it."""
+    """The honest entry, but for one leaf of the liar's in round 1 that weighs twice what the rule gives it."""
     entry = entry_of(record, part)
     if (part.hospital, record.number) != (LIAR, LIED):
         return entry
     slot = min(entry.tree.real_slots)
     first = entry.tree.levels[0][slot]
-    lanes = replace(first.lanes, weight_treasury=10 * first.lanes.weight_treasury)
+    lanes = replace(first.lanes, weight_treasury=2 * first.lanes.weight_treasury)
     level = tuple(Node(n.hash, lanes) if s == slot else n for s, n in enumerate(entry.tree.levels[0]))
     levels = [level]
     while len(level) > 1:
