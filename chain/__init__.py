@@ -6,7 +6,8 @@ Import names from their modules; nothing is loaded that is not asked for:
 - keys: `keys.Key`, `keystore` (encrypted files), `signing` (EIP-712)
 - sending: `sender.Sender`, `batches.send_many`, `gas.GasLedger`
 - contracts: `compile` (artifacts), `deploy`, `deployments` (records by chain id), `contracts.open_contracts`,
-  and the clients `consortium`, `ledger`, `distributor`, `token`, `desk`; their data in `records`, `phases`, `packing`
+  and the clients `consortium`, `ledger`, `distributor`, `token`, `desk`, `court`; their data in `records`, `phases`,
+  `packing`
 - reading back: `history.read_round`, `checks.check_record`
 - errors: `errors`, and one exception class a custom Solidity error in `contract_errors`
 

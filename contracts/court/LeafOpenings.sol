@@ -3,7 +3,7 @@ pragma solidity 0.8.36;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
-import {ILedgerTypes, Node} from "../interfaces/ILedgerTypes.sol";
+import {ILedgerTypes} from "../interfaces/ILedgerTypes.sol";
 import {LeafFaults} from "../libraries/LeafFaults.sol";
 import {Participation} from "../libraries/Participation.sol";
 import {PackedRule} from "../libraries/RulePacking.sol";

@@ -68,7 +68,8 @@ library Participation {
         while (size > 1) {
             if (position ^ 1 < size) {
                 if (next == path.length) return 0;
-                bytes32 sibling = path[next++];
+                bytes32 sibling = path[next];
+                ++next;
                 node = position & 1 == 1
                     ? sha256(abi.encodePacked(uint8(1), sibling, node))
                     : sha256(abi.encodePacked(uint8(1), node, sibling));

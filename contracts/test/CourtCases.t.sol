@@ -161,8 +161,7 @@ contract CourtCasesTest is InCourt {
     function test_the_bond_of_an_upheld_case_follows_the_accused_to_its_new_account() public {
         challengeAs(CHALLENGER, round, 1);
         address next = address(0xABCD);
-        vm.prank(account(1));
-        consortium.rotateAccount(next);
+        rotateTo(next);
         vm.warp(court.caseOf(1).deadline);
         court.conclude(1);
         court.settle(1);
@@ -227,6 +226,25 @@ contract CourtCasesTest is InCourt {
         refused("openings", abi.encode(ledger, STAKE, SLASHED, CASE, 64));
         vm.expectRevert(IDisputeCourt.ZeroAddress.selector);
         this.deploy(abi.encode(address(0), STAKE, SLASHED, CASE, OPENINGS));
+    }
+
+    /// forge-config: default.isolate = true
+    function test_what_a_case_costs() public {
+        stake(CHALLENGER);
+        vm.prank(CHALLENGER);
+        court.challenge(round, 1, EVIDENCE);
+        vm.snapshotGasLastCall("court", "challenge");
+        voteAs(2, 1);
+        vm.snapshotGasLastCall("court", "vote");
+        voteAs(3, 1);
+        voteAs(4, 1);
+        vm.snapshotGasLastCall("court", "vote, that voids");
+        court.settle(1);
+        vm.snapshotGasLastCall("court", "settle");
+        challengeAs(CHALLENGER, round, 2);
+        vm.warp(court.caseOf(2).deadline);
+        court.conclude(2);
+        vm.snapshotGasLastCall("court", "conclude, released");
     }
 
     function deploy(bytes calldata arguments) external {

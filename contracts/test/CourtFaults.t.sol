@@ -202,15 +202,13 @@ contract CourtFaultsTest is InCourt {
         bytes memory signature = signedBy(77, other);
         vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotSignedByHospital.selector, 1, vm.addr(77)));
         court.proveReceipt(round, 1, other, signature);
-        vm.prank(account(1));
-        consortium.rotateAccount(vm.addr(77)); // within the round
+        rotateTo(vm.addr(77)); // within the round
         court.proveReceipt(round, 1, other, signature);
         isTrue(ledger.entry(round, 1).voided && court.isConvicted(round, 1), "convicted");
     }
 
     function test_receipts_for_the_root_convict_nobody_and_nor_does_what_others_signed() public {
-        vm.prank(account(1));
-        consortium.rotateAccount(vm.addr(77));
+        rotateTo(vm.addr(77));
         enterWith(vm.addr(77));
         bytes32 root = ledger.entry(round, 1).root;
         bytes memory signature = signedBy(77, root);
@@ -234,11 +232,19 @@ contract CourtFaultsTest is InCourt {
         enterAs(2, round, treeOf(round, 2));
         stepTo(round, ILedgerTypes.Phase.Closed, 4);
         vm.warp(vm.getBlockTimestamp() + 1);
-        vm.prank(account(1));
-        consortium.rotateAccount(vm.addr(77)); // after the close
+        rotateTo(vm.addr(77)); // after the close
         bytes memory signature = signedBy(77, keccak256("other"));
         vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotSignedByHospital.selector, 1, vm.addr(77)));
         court.proveReceipt(round, 1, keccak256("other"), signature);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_what_a_proof_costs() public {
+        (SumTreeBuilder.Tree memory tree, uint256[7] memory words, uint256 lanes) = inflated();
+        enterAs(1, round, tree);
+        Node[] memory siblings = tree.proof(0);
+        court.proveLeaf(round, 1, words, 0, lanes, siblings);
+        atMost(vm.snapshotGasLastCall("court", "proveLeaf, depth 3"), 400_000, "proof");
     }
 
     function test_a_court_out_of_office_convicts_nobody() public {

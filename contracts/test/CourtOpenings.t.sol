@@ -223,6 +223,20 @@ contract CourtOpeningsTest is InCourt {
         court.demand(round, 1);
     }
 
+    /// forge-config: default.isolate = true
+    function test_what_a_demand_costs() public {
+        stake(CHALLENGER);
+        vm.prank(CHALLENGER);
+        court.demand(round, 1);
+        vm.snapshotGasLastCall("court", "demand");
+        vm.roll(vm.getBlockNumber() + 2);
+        court.draw(round, 1);
+        vm.snapshotGasLastCall("court", "draw");
+        IDisputeCourt.Opening memory o = openingOf(leafAt(0));
+        court.answer(round, 1, 0, o);
+        atMost(vm.snapshotGasLastCall("court", "answer, five devices, plan of 176 bytes"), 400_000, "answer");
+    }
+
     /// forge-config: default.fuzz.runs = 32
     function testFuzz_the_points_are_the_weights(bytes32 hash) public {
         demandAs(CHALLENGER, round, 1);

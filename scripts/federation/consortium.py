@@ -54,7 +54,7 @@ def found_consortium(
     capacities_bps: list[int],
     progress: Callable[[str], None] = lambda _: None,
 ) -> Consortium:
-    """Deploy the contracts, name the coordinator, admit hospitals and post their bonds.
+    """Deploy the contracts, name the coordinator, admit hospitals, post their bonds, and let each challenge once.
 
     Args:
         w3: the node.
@@ -80,5 +80,6 @@ def found_consortium(
                 f"hospital {number} got id {found}: deploy afresh with `fediomt deploy --fresh`"
             )
         fund_bond(contracts, sender, key.address)
+        contracts.settlement.transfer(sender, key.address, contracts.court.challenge_bond())
         post_bond(contracts, Sender(w3, key, gas=gas))
     return Consortium(contracts=contracts, keyring=keyring, gas=gas)

@@ -98,11 +98,7 @@ def disputed(tmp_path_factory) -> Iterator[Disputed]:
             capacities_bps=[2_500] * 4,
         )
         folder = tmp_path_factory.mktemp("disputed")
-        contracts = consortium.contracts
-        contracts.deployment.save(folder / "deployments")
-        operator = consortium.sender(consortium.keyring.operator())
-        challenger = consortium.keyring.hospital(CHALLENGER).address
-        contracts.settlement.transfer(operator, challenger, contracts.court.challenge_bond())
+        consortium.contracts.deployment.save(folder / "deployments")
         with (
             mock.patch.object(rounds, "entry_of", inflated),
             mock.patch.object(rounds, "RoundChecker", Unread),

@@ -55,16 +55,9 @@ def objected(tmp_path_factory) -> Iterator[tuple[Run, Consortium]]:
             DeployConfig.local(k_min=4, rule=DEFAULT_RULE),
             capacities_bps=[2_500] * 4,
         )
-        contracts = consortium.contracts
-        operator = consortium.sender(consortium.keyring.operator())
-        for hospital in (2, 3, 4):
-            account = consortium.keyring.hospital(hospital).address
-            contracts.settlement.transfer(operator, account, contracts.court.challenge_bond())
         folder = tmp_path_factory.mktemp("runs") / "objected"
         with mock.patch.object(rounds, "contributions_of", lying):
-            run = run_on_chain(
-                settings, consortium, run_id="objected", folder=folder, clock=clock_for(w3)
-            )
+            run = run_on_chain(settings, consortium, run_id="objected", folder=folder, clock=clock_for(w3))
             run.train()
         yield run, consortium
 

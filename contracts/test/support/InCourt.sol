@@ -53,6 +53,12 @@ abstract contract InCourt is Rounds {
         return court.demand(round, hospital);
     }
 
+    /// @dev Hospital 1 acts through another account from now on.
+    function rotateTo(address next) internal {
+        vm.prank(account(1));
+        consortium.rotateAccount(next);
+    }
+
     function voteAs(uint16 id, uint256 caseId) internal {
         vm.prank(account(id));
         court.vote(caseId);
