@@ -42,7 +42,7 @@ contract DisputeCourt is LeafOpenings {
         if (k.votes & bit != 0) revert AlreadyVoted(caseId, id);
         k.votes |= bit;
         emit Voted(caseId, id);
-        if (3 * RoundWords.count(k.votes) >= 2 * RoundWords.count(k.electors)) {
+        if (_isQuorum(k)) {
             _end(caseId, k, Outcome.Voided);
             ledger.voidEntry(k.round, k.hospital);
         }
@@ -58,13 +58,20 @@ contract DisputeCourt is LeafOpenings {
         }
         if (block.timestamp < k.deadline) revert CaseRunning(caseId, k.deadline);
         bool held = ledger.entry(round, hospital).frozen;
-        if (_unanswered(caseId, round, hospital)) {
-            // somebody released the entry before anybody concluded: it is too late to void, yet the demand was just
+        if (_unanswered(caseId, round, hospital) || _isQuorum(k)) {
+            // if somebody released the entry before anybody concluded, it is too late to void, yet the challenge was just
             _end(caseId, k, held ? Outcome.Voided : Outcome.Lapsed);
             if (held) ledger.voidEntry(round, hospital);
         } else {
             _end(caseId, k, Outcome.Upheld);
             if (held) ledger.releaseEntry(round, hospital);
         }
+    }
+
+    /// @dev Whether two thirds of the electors voted: seldom for the first time at the end, where an elector that did not
+    /// vote has challenged since.
+    function _isQuorum(Case storage k) private view returns (bool) {
+        uint256 votes = RoundWords.count(k.votes);
+        return votes != 0 && 3 * votes >= 2 * RoundWords.count(k.electors);
     }
 }

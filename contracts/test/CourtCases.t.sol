@@ -96,6 +96,22 @@ contract CourtCasesTest is InCourt {
         eq(caseId, IDisputeCourt.Outcome.Voided, "two of three");
     }
 
+    function test_an_elector_that_challenges_instead_of_voting_is_counted_out() public {
+        challengeAs(CHALLENGER, round, 1);
+        voteAs(2, 1);
+        voteAs(3, 1);
+        challengeAs(account(4), round, 1);
+        eq(court.caseOf(1).electors, (1 << 2) | (1 << 3) | (1 << 5), "three are left");
+        eq(1, IDisputeCourt.Outcome.Open, "open");
+        challengeAs(CHALLENGER, round, 2);
+        voteAs(3, 2);
+        challengeAs(account(3), round, 2);
+        eq(court.caseOf(2).votes, 0, "nor does a challenger's vote count");
+        vm.warp(court.caseOf(1).deadline);
+        court.conclude(1);
+        eq(1, IDisputeCourt.Outcome.Voided, "two of three");
+    }
+
     function test_a_friends_early_challenge_shields_no_entry() public {
         uint256 friend = challengeAs(CHALLENGER, round, 1);
         (uint256 caseId,,) = court.challengeOf(friend);
