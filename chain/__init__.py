@@ -7,7 +7,7 @@ Import names from their modules; nothing is loaded that is not asked for:
 - sending: `sender.Sender`, `batches.send_many`, `gas.GasLedger`
 - contracts: `compile` (artifacts), `deploy`, `deployments` (records by chain id), `contracts.open_contracts`,
   and the clients `consortium`, `council`, `manager`, `ledger`, `distributor`, `token`,
-  `desk`; their data in `records`, `phases`, `packing`
+  `desk`, `court`; their data in `records`, `phases`, `packing`
 - governance: `governance.hand_over`, `proposals.read_call`
 - reading back: `history.read_round`, `checks.check_record`
 - errors: `errors`, and one exception class a custom Solidity error in `contract_errors`

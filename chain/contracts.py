@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chain.consortium import ConsortiumClient
 from chain.council import CouncilClient
+from chain.court import CourtClient
 from chain.deployments import Deployment
 from chain.desk import DeskClient
 from chain.distributor import DistributorClient
@@ -32,6 +33,7 @@ class Contracts:
     ledger: LedgerClient
     distributor: DistributorClient
     desk: DeskClient
+    court: CourtClient
 
 
 def open_contracts(w3: Web3, deployment: Deployment) -> Contracts:
@@ -47,4 +49,5 @@ def open_contracts(w3: Web3, deployment: Deployment) -> Contracts:
         ledger=LedgerClient(w3, deployment.ledger),
         distributor=DistributorClient(w3, deployment.distributor),
         desk=DeskClient(w3, deployment.desk),
+        court=CourtClient(w3, deployment.court),
     )

@@ -55,6 +55,10 @@ class DeployConfig:
         arbitration_seconds: time governance has to decide on an objection.
         council_voting_seconds: how long hospitals may vote on a proposal.
         council_delay_seconds: from queueing a carried proposal until it can be executed; zero on local chains only.
+        challenge_bond: bond of a challenge, in the settlement token's smallest unit.
+        slash_amount: what a proved fault takes from a hospital's bond.
+        case_seconds: how long a dispute is open; at most a third of max_freeze_seconds.
+        openings: how many random leaves a demand draws.
         settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
         settlement_supply: supply of that plain one.
     """
@@ -83,6 +87,10 @@ class DeployConfig:
     arbitration_seconds: int = 14 * _DAY
     council_voting_seconds: int = 7 * _DAY
     council_delay_seconds: int = 2 * _DAY
+    challenge_bond: int = 100 * TOKEN
+    slash_amount: int = 500 * TOKEN
+    case_seconds: int = 7 * _DAY
+    openings: int = 8
     settlement: str | None = None
     settlement_supply: int = 1_000_000_000 * TOKEN
 
@@ -107,6 +115,7 @@ class DeployConfig:
             arbitration_seconds=_HOUR,
             council_voting_seconds=_HOUR,
             council_delay_seconds=0,
+            case_seconds=_HOUR,
         )
 
     def instant(self) -> DeployConfig:
@@ -197,6 +206,18 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.min_buyer_seconds,
         config.arbitration_seconds,
     )
+    court = create_contract(
+        sender,
+        "DisputeCourt",
+        ledger,
+        config.challenge_bond,
+        config.slash_amount,
+        config.case_seconds,
+        config.openings,
+    )
+    governed = ConsortiumClient(w3, consortium)
+    governed.set_dispute_court(sender, court)
+    governed.set_slash_recipient(sender, desk)
     deployment = Deployment(
         chain_id=chain_id,
         genesis="0x" + genesis.hex(),
@@ -210,12 +231,11 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         ledger=ledger,
         distributor=distributor,
         desk=desk,
+        court=court,
         config=config.as_json(),
     )
     check_present(deployment, w3)
-    contracts = open_contracts(w3, deployment)
-    contracts.consortium.set_slash_recipient(sender, desk)
-    check_wiring(contracts)
+    check_wiring(open_contracts(w3, deployment))
     return deployment
 
 
@@ -252,6 +272,8 @@ def check_wiring(contracts: Contracts) -> None:
         "ledger's consortium": (contracts.ledger.call("consortium"), known.consortium),
         "desk's consortium": (contracts.desk.call("consortium"), known.consortium),
         "desk's token": (contracts.desk.call("token"), known.token),
+        "court's ledger": (contracts.court.call("ledger"), known.ledger),
+        "consortium's court": (contracts.consortium.dispute_court(), known.court),
         "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
         "consortium's authority": (contracts.consortium.call("authority"), known.authority),
         "consortium's recipient of slashed bonds": (contracts.consortium.slash_recipient(), known.desk),

@@ -26,6 +26,7 @@ CONTRACT_FIELDS = (
     "ledger",
     "distributor",
     "desk",
+    "court",
 )
 
 
@@ -46,6 +47,7 @@ class Deployment:
         ledger: ContributionLedger.
         distributor: RewardDistributor.
         desk: RedemptionDesk.
+        court: DisputeCourt.
         config: the parameters, as `DeployConfig` has them.
     """
 
@@ -61,6 +63,7 @@ class Deployment:
     ledger: str
     distributor: str
     desk: str
+    court: str
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def addresses(self) -> dict[str, str]:

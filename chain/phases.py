@@ -64,6 +64,29 @@ class OrderStatus(IntEnum):
     REFUNDED = 5
 
 
+class CaseOutcome(IntEnum):
+    """How a dispute stands."""
+
+    NONE = 0
+    OPEN = 1
+    VOIDED = 2
+    UPHELD = 3
+    LAPSED = 4
+
+
+class Fault(IntEnum):
+    """What machines check of an entry."""
+
+    NONE = 0
+    DIRTY_FIELD = 1
+    WRONG_SLOT = 2
+    DUMMY_WEIGHS = 3
+    UNKNOWN_CLASS = 4
+    ABOVE_CAP = 5
+    WRONG_LANES = 6
+    OTHER_ROOT = 7
+
+
 class Profile(IntEnum):
     """What may be seen outside a cohort, and so what is scored."""
 

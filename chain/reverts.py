@@ -21,6 +21,7 @@ CONTRACTS = (
     "ParticipationToken",
     "RewardDistributor",
     "RedemptionDesk",
+    "DisputeCourt",
 )
 """The compiled contracts whose errors can come back from a call."""
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from eth_hash.auto import keccak
 
 from incentives.errors import IncentivesError
 from incentives.leaf import TREASURY, EntryDomain, Leaf
@@ -129,7 +130,8 @@ def build_entry(
         domain: chain, ledger, round and hospital.
         rule: the round's frozen rule.
         contributions: one for each device that took part.
-        salts: 32 secret bytes for each slot of the tree; ``tree_width(len(roster))`` of them.
+        salts: 32 secret bytes for each slot of the tree; ``tree_width(len(roster))`` of them. A device's leaf
+            carries :func:`bound_salt` of its slot's, so that it stands for that device before anyone asks.
         quality_scored: whether the round's profile scores device quality.
 
     Raises:
@@ -142,14 +144,25 @@ def build_entry(
             raise IncentivesError(f"device 0x{item.device.hex()} contributes twice: merge its contributions")
         slots[item.device] = item.slot
         check_caps(rule, item)
-    leaves = []
+    leaves, bound = [], list(salts)
     for item in contributions:
         if not 0 <= item.slot < len(salts):
             raise IncentivesError(
                 f"slot {item.slot} lies outside a tree of {len(salts)} slots: give more salts"
             )
-        leaves.append(item.leaf(salts[item.slot]))
-    return HospitalEntry(build_tree(domain, rule, leaves, salts, quality_scored=quality_scored), slots)
+        bound[item.slot] = bound_salt(item.device, salts[item.slot])
+        leaves.append(item.leaf(bound[item.slot]))
+    return HospitalEntry(build_tree(domain, rule, leaves, bound, quality_scored=quality_scored), slots)
+
+
+def bound_salt(device: bytes, opener: bytes) -> bytes:
+    """The salt of a device's leaf, 32 bytes: it tells nobody whose leaf it is, and lets the hospital show it.
+
+    Args:
+        device: the device's account, 20 bytes.
+        opener: what the entry has as the slot's salt, 32 secret bytes.
+    """
+    return keccak(device.rjust(32, b"\0") + opener)
 
 
 def check_caps(rule: RewardRule, item: Contribution) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "claim": "claim",
     "redeem": "redeem",
     "audit": "audit",
+    "dispute": "dispute",
     "bench": "bench",
     "doctor": "doctor",
 }

@@ -20,7 +20,12 @@ _NO_SALT = bytes(_BLOCK_BYTES)
 
 def digest(label: bytes, *parts: bytes) -> bytes:
     """SHA-256 of a label and of length-prefixed parts, 32 bytes: distinct inputs have distinct encodings."""
-    return hashlib.sha256(b"".join((_label(label), *map(_frame, parts)))).digest()
+    return hashlib.sha256(framed(label, *parts)).digest()
+
+
+def framed(label: bytes, *parts: bytes) -> bytes:
+    """What `digest` hashes: for whoever has to show it."""
+    return b"".join((_label(label), *map(_frame, parts)))
 
 
 def extract(shared: bytes, label: bytes, *info: bytes, length: int = HASH_BYTES) -> bytes:

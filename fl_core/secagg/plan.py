@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+from fl_core.canonical import sha256
 from fl_core.errors import SpecError
 from fl_core.secagg.degree import (
     LEAST_SECURITY_BITS,
@@ -14,7 +15,7 @@ from fl_core.secagg.degree import (
     minimum_threshold,
     security_failure,
 )
-from fl_core.secagg.kdf import digest
+from fl_core.secagg.kdf import digest, framed
 from fl_core.secagg.neighbours import MIN_DEGREE, NeighbourGraph, Neighbourhoods, circulant, complete
 from fl_core.secagg.packing import BLOCK_MULTIPLE, packed_bytes
 from fl_core.signing import ADDRESS_BYTES
@@ -192,7 +193,12 @@ class CohortPlan:
 
     @cached_property
     def context_hash(self) -> bytes:
-        """SHA-256 over every field, 32 bytes: two plans agree on it only if they are equal."""
+        """SHA-256 of `context`, 32 bytes: two plans agree on it only if they are equal."""
+        return sha256(self.context)
+
+    @property
+    def context(self) -> bytes:
+        """Every field, each with its length; round and hospital lie where the dispute court looks for them."""
         numbers = (self.round, self.hospital, self.cohort, self.attempt, self.threshold, self.bits, self.dim)
         packed = b"".join(number.to_bytes(8, "big") for number in (*numbers, self.block_entries or 0))
         shape = b""
@@ -206,7 +212,7 @@ class CohortPlan:
                 graph.least_honest,
             )
             shape = b"".join(figure.to_bytes(2, "big") for figure in figures) + self.graph_seed
-        return digest(
+        return framed(
             b"plan",
             self.session,
             self.subject,

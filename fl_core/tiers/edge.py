@@ -25,7 +25,7 @@ from fl_core.secagg import (
     verify_advertisements,
 )
 from fl_core.secagg.codec import Reader
-from fl_core.signing import Domain, Signer, Verifier
+from fl_core.signing import Domain, Signer, TypedMessage, Verifier
 from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers.draw import PublicDraw, called_cohort
 from fl_core.tiers.hospital_keys import HospitalKeys, fresh_noise_seed
@@ -95,6 +95,10 @@ class Edge:
     def account(self) -> bytes:
         """The hospital's account, 20 bytes."""
         return self._account.address
+
+    def sign(self, message: TypedMessage) -> bytes:
+        """The account's signature over a message."""
+        return self._account.sign(message)
 
     @property
     def keys(self) -> HospitalKeys:

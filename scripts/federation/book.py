@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from fl_core.cohorts import beacon_of_run
 from fl_core.round_plan import RoundPlan
 from fl_core.secagg import Roster
-from incentives import HospitalEntry, RewardRule
+from incentives import Finding, HospitalEntry, RewardRule
 from scripts.federation.facts import LedgerFacts
-from scripts.federation.record import ValidatorRecord
+from scripts.federation.record import RoundRecord, ValidatorRecord
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,11 @@ class RoundBook(Protocol):
 
     def facts(self, round_number: int) -> LedgerFacts | None:
         """The round as recorded so far, or None without a chain."""
+
+    def object_to(
+        self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
+    ) -> None:
+        """Have the entries voided that the objectors hold something against, before the round is closed."""
 
     def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
         """Record each hospital's attestation of the round's bundle."""
@@ -128,6 +133,11 @@ class OfflineBook:
     def facts(self, round_number: int) -> LedgerFacts | None:
         """There is no ledger."""
         return None
+
+    def object_to(
+        self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
+    ) -> None:
+        """There is no court: whoever finds a difference does not attest."""
 
     def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
         """Nothing to record."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -14,12 +14,13 @@ from chain.phases import Phase
 from chain.sender import Sender
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import epoch_of
-from incentives import RewardRule
+from incentives import Finding, RewardRule
 from scripts.console.errors import CommandError
 from scripts.federation.book import Registration, Submission
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import facts_of
-from scripts.federation.record import ValidatorRecord
+from scripts.federation.objections import void_entries
+from scripts.federation.record import RoundRecord, ValidatorRecord
 
 T = TypeVar("T")
 
@@ -173,6 +174,12 @@ class ChainBook:
         """The round as the ledger has it."""
         return facts_of(self._contracts, read_round(self._contracts, round_number))
 
+    def object_to(
+        self, record: RoundRecord, held: Mapping[int, Sequence[Finding]], objectors: Collection[int]
+    ) -> None:
+        """The first objector proves a fault, or challenges with a bond; the others vote."""
+        void_entries(self._contracts, record, held, {h: self._hospitals[h] for h in objectors})
+
     def attest(self, round_number: int, digests: Mapping[int, bytes]) -> None:
         """Each hospital that has not yet attests the bundle's digest, as long as the round is open."""
         if self._ledger.round(round_number).phase is Phase.CLOSED:
@@ -188,7 +195,8 @@ class ChainBook:
         found = self._ledger.round(round_number)
         if found.phase is Phase.CLOSED:
             return
-        if len(self._hospitals) < len(found.active):
+        entries = self._ledger.entries(round_number, sorted(found.active))
+        if not all(entry.attested for entry in entries):
             self._clock.wait_until(found.phase_deadline)
         self._ledger.close_round(self._coordinator, round_number)
 

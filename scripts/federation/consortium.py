@@ -84,6 +84,7 @@ def found_consortium(
                 f"hospital {number} got id {found}: deploy afresh with `fediomt deploy --fresh`"
             )
         fund_bond(contracts, sender, key.address)
+        contracts.settlement.transfer(sender, key.address, contracts.court.challenge_bond())
         post_bond(contracts, Sender(w3, key, gas=gas))
     progress("handing over to the council of the hospitals")
     hand_over(contracts, sender, delay_seconds=config.council_delay_seconds)

@@ -31,6 +31,7 @@ from scripts.federation.checks.unpaid import check_attested
 from scripts.federation.contributions import contributions_of, evidence_of, qualities
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.quarantine import decide
+from scripts.federation.receipt_signatures import check_signature
 from scripts.federation.receipts import OpenedReceipt, open_receipt
 from scripts.federation.record import HospitalRecord, RoundRecord
 from scripts.federation.verify import UNCHECKABLE, RoundChecker, check_bundle_digest
@@ -126,6 +127,7 @@ def check_own_receipt(
     result.lines.append(CheckLine("receipt", "it opens with the device's own key"))
     result.lines.append(_leaf(expected, result.receipt))
     result.lines.append(_proof(record, result.receipt, hospital, facts))
+    result.lines.append(check_signature(record, part, result.receipt))
     result.due = _due(record, result.receipt, hospital, facts)
     return result
 

@@ -24,6 +24,7 @@ class OpenedReceipt:
         leaf: the device's leaf.
         siblings: the way to the root, lowest first.
         root: hash of the root that it is said to lead to, 32 bytes.
+        signature: the hospital's over that root; empty where there is none.
     """
 
     round_number: int
@@ -31,13 +32,14 @@ class OpenedReceipt:
     leaf: Leaf
     siblings: tuple[Node, ...]
     root: bytes
+    signature: bytes = b""
 
 
-def seal_receipts(entry: HospitalEntry, roster: Roster) -> dict[bytes, bytes]:
-    """A sealed receipt for each device of the entry, by its account."""
+def seal_receipts(entry: HospitalEntry, roster: Roster, signature: bytes = b"") -> dict[bytes, bytes]:
+    """A sealed receipt for each device of the entry, by its account, with the hospital's signature over the root."""
     context = receipt_context(entry.tree.domain.round, entry.tree.domain.hospital)
     return {
-        device: seal(roster[device].channel_public, _encode(entry.receipt(device)), context)
+        device: seal(roster[device].channel_public, _encode(entry.receipt(device), signature), context)
         for device in entry.slots
     }
 
@@ -70,7 +72,8 @@ def open_receipt(key: X25519PrivateKey, sealed: bytes, *, round_number: int, hos
             Node(bytes.fromhex(digest), _unpacked(int(lanes, 16))) for digest, lanes in value["siblings"]
         )
         root = bytes.fromhex(value["root"])
-        return OpenedReceipt(value["round"], value["hospital"], leaf, siblings, root)
+        signature = bytes.fromhex(value.get("signature", ""))
+        return OpenedReceipt(value["round"], value["hospital"], leaf, siblings, root, signature)
     except (FlError, IncentivesError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BundleError(f"receipt of round {round_number} cannot be read: {error}") from error
 
@@ -91,7 +94,7 @@ def receipt_context(round_number: int, hospital: int) -> bytes:
     return b"FedIoMT.Receipt.v1" + round_number.to_bytes(8, "big") + hospital.to_bytes(2, "big")
 
 
-def _encode(receipt: Receipt) -> bytes:
+def _encode(receipt: Receipt, signature: bytes) -> bytes:
     leaf = receipt.leaf
     return canonical_json(
         {
@@ -101,5 +104,6 @@ def _encode(receipt: Receipt) -> bytes:
             "salt": leaf.salt.hex(),
             "siblings": [[node.hash.hex(), hex(node.lanes.pack())] for node in receipt.siblings],
             "root": receipt.root.hash.hex(),
+            **({"signature": signature.hex()} if signature else {}),
         }
     )

@@ -19,7 +19,7 @@ from fl_core.spec import epoch_of
 from fl_core.stores import RunStore
 from fl_core.threads import one_blas_thread
 from fl_core.tiers import JOINT_HOSPITAL, Cloud, Release
-from incentives import RoundEvidence, draw_slots, tree_width
+from incentives import Finding, RoundEvidence, draw_slots, tree_width
 from incentives.suspicion_watch import Watch
 from scripts.federation.book import Registration, RoundBook, Submission
 from scripts.federation.checks.root import check_root_update
@@ -32,8 +32,10 @@ from scripts.federation.contributions import (
     scores_of,
     valued_means,
 )
+from scripts.federation.objections import objections_of
 from scripts.federation.population import Population
 from scripts.federation.quarantine import decide
+from scripts.federation.receipt_signatures import receipt_message
 from scripts.federation.receipts import seal_receipts
 from scripts.federation.record import HospitalRecord, RoundRecord, ValidatorRecord
 from scripts.federation.verify import RoundChecker, RoundRejectedError
@@ -275,16 +277,22 @@ class Coordinator:
                 salts = tuple(secrets.token_bytes(32) for _ in range(tree_width(len(hospital.devices))))
                 part = replace(part, contributions=contributions, salts=salts)
                 entry = entry_of(draft, part)
-                part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster))
+                signature = hospital.edge.sign(receipt_message(draft, hospital.id, entry.root.hash))
+                part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster, signature))
                 submissions[hospital.id] = Submission(entry=entry, bundle_digest=part.digest)
             parts[hospital.id] = part
         return replace(draft, hospitals=parts), quality, submissions
 
     def _attest(self, number: int, digest: bytes) -> None:
-        """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs."""
+        """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs.
+
+        With a ledger, what one hospital's own leaves explain is held against its entry alone.
+        """
         facts = self._book.facts(number)
         forget_decoded()  # hospitals do not take it from who entered it; simulated ones share it among themselves
-        attestations = {}
+        attestations: dict[int, bytes] = {}
+        held: dict[int, Sequence[Finding]] = {}
+        record: RoundRecord | None = None
         for hospital, checker in self._checkers.items():
             files = self._store.read_bundle(number, digest)
             record = RoundRecord.from_files(files)
@@ -294,9 +302,14 @@ class Coordinator:
                 record.plan, record.beacon
             )  # who attests holds the root set too
             findings += check_root_update(record, taught)
-            if findings:
+            objections = None if facts is None else objections_of(findings, self._checkers)
+            if findings and objections is None:
                 raise RoundRejectedError(number, hospital, findings[0])
-            attestations[hospital] = digest
+            if objections is None or hospital not in objections:
+                attestations[hospital] = digest
+                held.update(objections or {})
+        if held and record is not None:
+            self._book.object_to(record, held, frozenset(attestations))
         self._book.attest(number, attestations)
 
     def _summary(

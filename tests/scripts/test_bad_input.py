@@ -230,7 +230,15 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(
-    "command", [("train",), ("deploy",), ("ledger", "rounds"), ("tokens", "supply"), ("redeem", "services")]
+    "command",
+    [
+        ("train",),
+        ("deploy",),
+        ("ledger", "rounds"),
+        ("tokens", "supply"),
+        ("redeem", "services"),
+        ("dispute", "list"),
+    ],
 )
 def test_a_node_that_is_down_is_named_with_the_command_that_starts_one(tmp_path, command):
     url = f"http://127.0.0.1:{free_port()}"

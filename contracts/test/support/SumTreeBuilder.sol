@@ -18,16 +18,23 @@ library SumTreeBuilder {
         view
         returns (Tree memory tree)
     {
-        uint256 depth = 1;
-        while ((1 << depth) < 2 * leaves.length) ++depth;
-        tree.levels = new Node[][](depth);
-        Node[] memory level = new Node[](1 << depth);
-        for (uint256 slot = 0; slot < level.length; ++slot) {
+        uint256 width = 2;
+        while (width < 2 * leaves.length) width *= 2;
+        Node[] memory level = new Node[](width);
+        for (uint256 slot = 0; slot < width; ++slot) {
             bool real = slot % 2 == 0 && slot / 2 < leaves.length;
             Leaf memory leaf = real ? leaves[slot / 2] : dummy(uint32(slot));
             level[slot].hash = leafHash(ledger, round, hospital, leaf);
             if (real) level[slot].lanes = leafLanes(leaf, weights[slot / 2]);
         }
+        return grow(level);
+    }
+
+    /// @dev The tree over leaves as given; their number is a power of two.
+    function grow(Node[] memory level) internal pure returns (Tree memory tree) {
+        uint256 depth = 0;
+        while ((1 << depth) < level.length) ++depth;
+        tree.levels = new Node[][](depth);
         for (uint256 i = 0; i < depth; ++i) {
             tree.levels[i] = level;
             Node[] memory above = new Node[](level.length / 2);

@@ -1,0 +1,230 @@
+"""Client of `DisputeCourt`: challenges, votes, proofs of faults, and random leaves that have to be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.contract import Contract
+from chain.errors import RecordError
+from chain.packing import ids_of, pack_node
+from chain.phases import CaseOutcome, Fault
+from chain.receipts import Receipt
+from chain.sender import Sender
+from chain.shapes import LeafLike, NodeLike
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """A dispute about an entry; times in unix seconds."""
+
+    id: int
+    round: int
+    hospital: int
+    outcome: CaseOutcome
+    deadline: int
+    electors: frozenset[int]
+    votes: frozenset[int]
+
+
+@dataclass(frozen=True)
+class ChallengeRecord:
+    """A challenge, and whether its bond was paid out."""
+
+    id: int
+    case_id: int
+    challenger: str
+    settled: bool
+
+
+@dataclass(frozen=True)
+class DemandRecord:
+    """A demand to open leaves; `beacon` is 32 zero bytes before the draw, `answered` the opened ones by index."""
+
+    case_id: int
+    anchor_block: int
+    beacon: bytes
+    answered: frozenset[int]
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the leaves are drawn."""
+        return any(self.beacon)
+
+
+@dataclass(frozen=True)
+class LeafProof:
+    """A leaf of an entry as its hospital hashed it, where it lies, and the way to the root.
+
+    Attributes:
+        words: slot, class, payee, volume, quality, compute, salt, as numbers.
+        slot: where it lies.
+        lanes: its lanes in the tree.
+        siblings: lowest first.
+    """
+
+    words: tuple[int, ...]
+    slot: int
+    lanes: int
+    siblings: tuple[NodeLike, ...]
+
+
+@dataclass(frozen=True)
+class LeafOpening:
+    """What shows that a leaf stands for a device that took part; fields as `IDisputeCourt.Opening` has them."""
+
+    leaf: LeafLike
+    siblings: Sequence[NodeLike]
+    opener: bytes
+    account: bytes
+    mask_key: bytes
+    channel_key: bytes
+    position: int
+    roster_path: Sequence[bytes]
+    plan: bytes
+    attempt: int
+    deposited: bytes
+    masked: bytes
+    signature: bytes
+
+
+class CourtClient(Contract):
+    """Disputes about single entries. Writes raise as `Sender.send` does; hashes have 32 bytes."""
+
+    contract = "DisputeCourt"
+
+    def challenge(self, sender: Sender, round_number: int, hospital: int, evidence: bytes) -> ChallengeRecord:
+        """Challenge an entry; the bond is taken out of the sender's allowance."""
+        return self._challenged(self.transact(sender, "challenge", round_number, hospital, evidence))
+
+    def demand(self, sender: Sender, round_number: int, hospital: int) -> ChallengeRecord:
+        """Challenge an entry and demand that random leaves of it be opened; `draw` them next."""
+        return self._challenged(self.transact(sender, "demand", round_number, hospital))
+
+    def draw(self, sender: Sender, round_number: int, hospital: int) -> Receipt:
+        """Anyone draws the demanded leaves, two blocks after the demand."""
+        return self.transact(sender, "draw", round_number, hospital)
+
+    def answer(
+        self, sender: Sender, round_number: int, hospital: int, index: int, opening: LeafOpening
+    ) -> Receipt:
+        """Anyone opens a drawn leaf."""
+        plain = {
+            **{name: getattr(opening, name) for name in LeafOpening.__dataclass_fields__},
+            "siblings": [pack_node(node) for node in opening.siblings],
+            "roster_path": list(opening.roster_path),
+        }
+        return self.transact(sender, "answer", round_number, hospital, index, plain)
+
+    def vote(self, sender: Sender, case_id: int) -> Receipt:
+        """An elector votes to void."""
+        return self.transact(sender, "vote", case_id)
+
+    def conclude(self, sender: Sender, case_id: int) -> CaseOutcome:
+        """Anyone ends a case after its deadline."""
+        receipt = self.transact(sender, "conclude", case_id)
+        return CaseOutcome(self.event_in(receipt, "CaseEnded").values["outcome"])
+
+    def settle(self, sender: Sender, challenge_id: int) -> Receipt:
+        """Anyone has the bond of an ended challenge paid out."""
+        return self.transact(sender, "settle", challenge_id)
+
+    def prove_leaf(self, sender: Sender, round_number: int, hospital: int, proof: LeafProof) -> Fault:
+        """Anyone proves a fault of a leaf; its hospital is slashed, and its entry void if claims are not open."""
+        receipt = self.transact(sender, "proveLeaf", round_number, hospital, *_plain(proof))
+        return Fault(self.event_in(receipt, "Convicted").values["fault"])
+
+    def check_leaf(self, round_number: int, hospital: int, proof: LeafProof) -> Fault:
+        """What `prove_leaf` would find, without sending anything.
+
+        Raises:
+            ContractError: NoFault, NotInTree and so on.
+        """
+        return Fault(self.call("proveLeaf", round_number, hospital, *_plain(proof)))
+
+    def prove_receipt(
+        self, sender: Sender, round_number: int, hospital: int, *, root: bytes, signature: bytes
+    ) -> Receipt:
+        """Anyone proves that a hospital signed receipts for another root than it submitted."""
+        return self.transact(sender, "proveReceipt", round_number, hospital, root, signature)
+
+    def case(self, case_id: int) -> CaseRecord:
+        """A case.
+
+        Raises:
+            RecordError: there is no case of that id.
+        """
+        record = self._cases([case_id])[0]
+        if record.outcome is CaseOutcome.NONE:
+            raise RecordError(f"there is no case {case_id}: list them with `fediomt dispute list`")
+        return record
+
+    def cases(self) -> tuple[CaseRecord, ...]:
+        """All cases, by id."""
+        return self._cases(range(1, int(self.call("caseCount")) + 1))
+
+    def challenges(self) -> tuple[ChallengeRecord, ...]:
+        """All challenges, by id."""
+        ids = range(1, int(self.call("challengeCount")) + 1)
+        found = self.call_many([("challengeOf", [number]) for number in ids])
+        return tuple(
+            ChallengeRecord(number, int(case_id), challenger, settled)
+            for number, (case_id, challenger, settled) in zip(ids, found, strict=True)
+        )
+
+    def open_case_of(self, round_number: int, hospital: int) -> int:
+        """The open case about an entry; 0 without one."""
+        return int(self.call("openCaseOf", round_number, hospital))
+
+    def demand_of(self, round_number: int, hospital: int) -> DemandRecord:
+        """The demand about an entry; case 0 without one."""
+        view = self.call("demandOf", round_number, hospital)
+        answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
+        return DemandRecord(view["case_id"], view["anchor_block"], view["beacon"], answered)
+
+    def point_of(self, round_number: int, hospital: int, index: int) -> int:
+        """The point, of the entry's total weight, that a drawn leaf covers."""
+        return int(self.call("pointOf", round_number, hospital, index))
+
+    def is_convicted(self, round_number: int, hospital: int) -> bool:
+        """Whether a hospital was slashed over an entry."""
+        return bool(self.call("isConvicted", round_number, hospital))
+
+    def receipt_digest(self, round_number: int, hospital: int, root: bytes) -> bytes:
+        """What a hospital signs for its receipts, 32 bytes."""
+        return bytes(self.call("receiptDigest", round_number, hospital, root))
+
+    def challenge_bond(self) -> int:
+        """The bond of a challenge, in the settlement token's smallest unit."""
+        return int(self.call("challengeBond"))
+
+    def slash_amount(self) -> int:
+        """What a proved fault takes from a hospital's bond."""
+        return int(self.call("slashAmount"))
+
+    def openings(self) -> int:
+        """How many leaves a demand draws."""
+        return int(self.call("openings"))
+
+    def _challenged(self, receipt: Receipt) -> ChallengeRecord:
+        values = self.event_in(receipt, "Challenged").values
+        return ChallengeRecord(values["challenge_id"], values["case_id"], values["challenger"], False)
+
+    def _cases(self, ids: range | list[int]) -> tuple[CaseRecord, ...]:
+        views = self.call_many([("caseOf", [number]) for number in ids])
+        return tuple(
+            CaseRecord(
+                id=number,
+                round=view["round"],
+                hospital=view["hospital"],
+                outcome=CaseOutcome(view["outcome"]),
+                deadline=view["deadline"],
+                electors=ids_of(view["electors"]),
+                votes=ids_of(view["votes"]),
+            )
+            for number, view in zip(ids, views, strict=True)
+        )
+
+
+def _plain(proof: LeafProof) -> tuple[object, ...]:
+    return list(proof.words), proof.slot, proof.lanes, [pack_node(node) for node in proof.siblings]

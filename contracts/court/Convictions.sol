@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
+import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
+import {ILedgerTypes, Node} from "../interfaces/ILedgerTypes.sol";
+import {LeafFaults} from "../libraries/LeafFaults.sol";
+import {Participation} from "../libraries/Participation.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
+import {SumTree} from "../libraries/SumTree.sol";
+import {CourtBase} from "./CourtBase.sol";
+
+/// @title Convictions
+/// @notice Faults that need no judge: a leaf that the rule does not allow, a signed receipt that contradicts the root.
+abstract contract Convictions is CourtBase {
+    mapping(uint256 key => bool) private _convicted;
+
+    /// @inheritdoc IDisputeCourt
+    function proveLeaf(
+        uint64 round,
+        uint16 hospital,
+        uint256[7] calldata words,
+        uint256 slot,
+        uint256 lanes,
+        Node[] calldata siblings
+    ) external returns (Fault fault) {
+        bytes32 root = _rootOf(round, hospital);
+        bytes32 hash = LeafFaults.hashOf(address(ledger), round, hospital, words);
+        (hash,) = SumTree.climb(hash, lanes, slot, siblings);
+        if (hash != root) revert NotInTree(round, hospital);
+        (PackedRule rule, bool qualityScored) = _ruleOf(round);
+        fault = LeafFaults.find(words, slot, lanes, rule, qualityScored);
+        if (fault == Fault.None) revert NoFault();
+        _convict(round, hospital, fault);
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function proveReceipt(uint64 round, uint16 hospital, bytes32 signedRoot, bytes calldata signature) external {
+        if (signedRoot == _rootOf(round, hospital)) revert NoFault();
+        (address signer,,) = ECDSA.tryRecoverCalldata(receiptDigest(round, hospital, signedRoot), signature);
+        ILedgerTypes.RoundView memory v = ledger.round(round);
+        uint64 until = v.closedAt == 0 ? uint64(block.timestamp) : v.closedAt;
+        if (
+            signer == address(0)
+                || (_CONSORTIUM.wasAccountOf(signer, v.openedAt) != hospital
+                    && _CONSORTIUM.wasAccountOf(signer, until) != hospital)
+        ) revert NotSignedByHospital(hospital, signer);
+        _convict(round, hospital, Fault.OtherRoot);
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function isConvicted(uint64 round, uint16 hospital) external view returns (bool) {
+        return _convicted[_key(round, hospital)];
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function receiptDigest(uint64 round, uint16 hospital, bytes32 root) public view returns (bytes32) {
+        return Participation.typedDigest(address(ledger), Participation.receiptHash(round, hospital, root));
+    }
+
+    /// @dev The root of an entry, which there must be.
+    function _rootOf(uint64 round, uint16 hospital) internal view returns (bytes32 root) {
+        root = ledger.entry(round, hospital).root;
+        if (root == 0) revert NoSuchEntry(round, hospital);
+    }
+
+    /// @dev Void the entry unless it is too late or done, end its case, and slash once an entry. A settlement token that
+    /// refuses keeps nobody from voiding: the fault can be proved again later.
+    function _convict(uint64 round, uint16 hospital, Fault fault) private {
+        _requireOffice();
+        uint256 key = _key(round, hospital);
+        if (_convicted[key]) revert AlreadyConvicted(round, hospital);
+        _convicted[key] = true;
+        uint256 caseId = _openCases[key];
+        if (caseId != 0) _end(caseId, _cases[caseId], Outcome.Voided);
+
+        bool voided = _void(round, hospital);
+        try _CONSORTIUM.slash(hospital, slashAmount) returns (uint256 amount) {
+            emit Convicted(round, hospital, fault, voided, amount);
+        } catch {
+            _convicted[key] = false;
+            emit Convicted(round, hospital, fault, voided, 0);
+            emit SlashFailed(round, hospital);
+        }
+    }
+
+    /// @dev Whether the entry is void now. Once claims were open it may have been paid, and stays.
+    function _void(uint64 round, uint16 hospital) private returns (bool) {
+        IContributionLedger.EntryView memory e = ledger.entry(round, hospital);
+        if (e.voided) return true;
+        if (!e.frozen) {
+            uint64 claimableAt = ledger.claimableAt(round);
+            if (claimableAt != 0 && block.timestamp >= claimableAt) return false;
+            ledger.freezeEntry(round, hospital);
+        }
+        ledger.voidEntry(round, hospital);
+        return true;
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
+import {ILedgerTypes} from "../interfaces/ILedgerTypes.sol";
+import {LeafFaults} from "../libraries/LeafFaults.sol";
+import {Participation} from "../libraries/Participation.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
+import {SumTree} from "../libraries/SumTree.sol";
+import {Convictions} from "./Convictions.sol";
+
+/// @title LeafOpenings
+/// @notice Random leaves, opened: the hash of a later block picks points of an entry's total weight, the sums of the tree
+/// lead to the leaves that cover them, and each must be shown to stand for a device that took part.
+/// @dev A leaf names no device, but its salt does: it is the hash of the device's account and a secret. So the devices
+/// are fixed before the draw, and no device stands for two leaves.
+abstract contract LeafOpenings is Convictions {
+    /// @dev A demand.
+    struct Demand {
+        uint64 caseId;
+        uint64 anchorBlock;
+        uint64 answered;
+        bytes32 beacon;
+    }
+
+    mapping(uint256 key => Demand) private _demands;
+    /// @dev The slot that an account was shown for, plus one.
+    mapping(uint256 key => mapping(address account => uint256)) private _shownFor;
+
+    /// @inheritdoc IDisputeCourt
+    function demand(uint64 round, uint16 hospital) external returns (uint256 challengeId) {
+        Demand storage d = _demands[_key(round, hospital)];
+        Outcome earlier = _cases[d.caseId].outcome;
+        if (earlier == Outcome.Open || (d.beacon != 0 && earlier != Outcome.Lapsed)) {
+            revert AlreadyDemanded(round, hospital);
+        }
+        uint256 caseId;
+        (challengeId, caseId) = _challenge(round, hospital, 0);
+        if (_totalWeight(round, hospital) == 0) revert NothingToOpen(round, hospital);
+        (d.caseId, d.anchorBlock) = (uint64(caseId), uint64(block.number));
+        (d.answered, d.beacon) = (0, 0);
+        emit Demanded(round, hospital, caseId, d.anchorBlock);
+        _takeBond();
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function draw(uint64 round, uint16 hospital) external {
+        Demand storage d = _demands[_key(round, hospital)];
+        if (d.caseId == 0 || d.beacon != 0) revert NothingToDraw(round, hospital);
+        Case storage k = _requireCase(d.caseId);
+        _requireBefore(d.caseId, k.deadline);
+        uint256 source = d.anchorBlock + 1;
+        if (block.number <= source) revert DrawNotReady(source + 1);
+        bytes32 beacon = blockhash(source);
+        if (beacon == 0) {
+            d.anchorBlock = uint64(block.number);
+            emit Demanded(round, hospital, d.caseId, d.anchorBlock);
+        } else {
+            d.beacon = beacon;
+            k.deadline = uint64(block.timestamp) + caseSeconds;
+            emit Drawn(round, hospital, beacon, k.deadline);
+        }
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function answer(uint64 round, uint16 hospital, uint256 index, Opening calldata o) external {
+        uint256 key = _key(round, hospital);
+        Demand storage d = _demands[key];
+        if (d.beacon == 0 || index >= openings || (d.answered >> index) & 1 == 1) {
+            revert NotAsked(round, hospital, index);
+        }
+        _requireBefore(d.caseId, _requireCase(d.caseId).deadline);
+        _checkLeaf(round, hospital, pointOf(round, hospital, index), o);
+        _checkDevice(round, hospital, o);
+        uint32 slot = o.leaf.slot;
+        uint256 shown = _shownFor[key][o.account];
+        if (shown != 0 && shown != uint256(slot) + 1) revert AccountReused(o.account, uint32(shown - 1));
+        _shownFor[key][o.account] = uint256(slot) + 1;
+        d.answered |= uint64(1 << index);
+        emit Opened(round, hospital, index, slot, o.account);
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function demandOf(uint64 round, uint16 hospital) external view returns (DemandView memory) {
+        Demand storage d = _demands[_key(round, hospital)];
+        return DemandView(d.caseId, d.anchorBlock, d.beacon, d.answered);
+    }
+
+    /// @inheritdoc IDisputeCourt
+    function pointOf(uint64 round, uint16 hospital, uint256 index) public view returns (uint256) {
+        bytes32 beacon = _demands[_key(round, hospital)].beacon;
+        if (beacon == 0 || index >= openings) revert NotAsked(round, hospital, index);
+        return uint256(keccak256(abi.encode(beacon, round, hospital, index))) % _totalWeight(round, hospital);
+    }
+
+    /// @dev Whether leaves that were drawn in a case are left unopened.
+    function _unanswered(uint256 caseId, uint64 round, uint16 hospital) internal view returns (bool) {
+        Demand storage d = _demands[_key(round, hospital)];
+        return d.caseId == caseId && d.beacon != 0 && d.answered != (1 << openings) - 1;
+    }
+
+    /// @dev The leaf lies in the tree, is in order, and covers the point.
+    function _checkLeaf(uint64 round, uint16 hospital, uint256 point, Opening calldata o) private view {
+        (PackedRule rule, bool qualityScored) = _ruleOf(round);
+        uint256[7] calldata words;
+        Opening calldata whole = o;
+        assembly ("memory-safe") {
+            words := whole // the leaf's seven fields come first, laid out as words
+        }
+        uint256 slot = o.leaf.slot;
+        uint256 lanes = LeafFaults.lanesOf(words, rule, qualityScored);
+        if (LeafFaults.find(words, slot, lanes, rule, qualityScored) != Fault.None) revert NotInTree(round, hospital);
+        bytes32 hash = LeafFaults.hashOf(address(ledger), round, hospital, words);
+        (hash,) = SumTree.climb(hash, lanes, slot, o.siblings);
+        if (hash != _rootOf(round, hospital)) revert NotInTree(round, hospital);
+        uint256 before = 0;
+        for (uint256 i = 0; i < o.siblings.length; ++i) {
+            if ((slot >> i) & 1 == 1) before += _weightOf(o.siblings[i].lanes);
+        }
+        uint256 weight = _weightOf(lanes);
+        if (point < before || point - before >= weight) revert WrongLeaf(point, before, weight);
+    }
+
+    /// @dev The leaf stands for the account, which is on the roster and took part in this round of this hospital.
+    function _checkDevice(uint64 round, uint16 hospital, Opening calldata o) private view {
+        address account = o.account;
+        if (o.leaf.salt != keccak256(abi.encode(account, o.opener))) revert NotBound(account);
+        uint64 epoch = round >> 8;
+        ILedgerTypes.EpochRegistration memory registered = ledger.epochRegistration(hospital, epoch);
+        bytes32 node = Participation.rosterLeaf(epoch, account, o.maskKey, o.channelKey);
+        node = Participation.rosterRoot(node, o.position, registered.rosterSize, o.rosterPath);
+        if (node == 0 || node != registered.rosterRoot) revert NotOnRoster(account);
+        if (!Participation.isPlanOf(o.plan, round, hospital)) revert WrongPlan();
+        bytes32 message = Participation.maskedInputHash(sha256(o.plan), o.attempt, o.deposited, o.masked);
+        (address signer,,) =
+            ECDSA.tryRecoverCalldata(Participation.typedDigest(address(ledger), message), o.signature);
+        if (signer != account || signer == address(0)) revert NotSignedByDevice(account, signer);
+    }
+
+    function _totalWeight(uint64 round, uint16 hospital) private view returns (uint256) {
+        (uint64 treasury, uint64 device) = ledger.entryWeights(round, hospital);
+        return uint256(treasury) + device;
+    }
+
+    function _weightOf(uint256 lanes) private pure returns (uint256) {
+        return uint256(uint64(lanes >> 128)) + (lanes >> 192);
+    }
+}

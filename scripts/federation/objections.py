@@ -1,0 +1,85 @@
+"""Findings that one hospital's own leaves explain: its entry is disputed, and the round goes on for everybody else.
+
+What hospitals attest is the digest of the bundle: that this is what was recorded. Models, sums and scores follow from
+each other, so a difference there stops the round. A hospital's leaves are its own: where all that differs is in them,
+the others attest, and have that entry voided before the round is closed, so that it counts for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from chain.contracts import Contracts
+from chain.phases import CaseOutcome
+from chain.sender import Sender
+from fl_core.canonical import digest_json
+from incentives import Finding
+from scripts.console.errors import CommandError
+from scripts.federation.disputes import approve_bond, prove_fault
+from scripts.federation.record import RoundRecord
+
+_OWN_CHECKS = frozenset({"leaves", "class caps", "receipts", "entry"})
+_WHOSE = re.compile(r"hospital (\d+), ")
+
+Objections = Mapping[int, Sequence[Finding]]
+"""What is held against hospitals' entries, by hospital."""
+
+
+def objections_of(findings: Sequence[Finding], hospitals: Collection[int]) -> Objections | None:
+    """The hospitals whose own leaves explain all findings, with what was found; None where they do not.
+
+    Args:
+        findings: of one hospital's recomputation; none explain themselves.
+        hospitals: those of the round, of which at most a third can be accused: it takes two thirds to attest.
+    """
+    held: dict[int, list[Finding]] = {}
+    for finding in findings:
+        whose = _WHOSE.match(finding.subject)
+        if finding.check not in _OWN_CHECKS or whose is None or int(whose[1]) not in hospitals:
+            return None
+        held.setdefault(int(whose[1]), []).append(finding)
+    return held if 3 * len(held) <= len(hospitals) else None
+
+
+def evidence_digest(findings: Sequence[Finding]) -> bytes:
+    """What a challenge names its evidence by, 32 bytes: SHA-256 of the findings in order."""
+    return digest_json([str(finding) for finding in findings])
+
+
+def void_entries(
+    contracts: Contracts,
+    record: RoundRecord,
+    held: Objections,
+    objectors: Mapping[int, Sender],
+) -> None:
+    """Have entries voided: by a fault that machines check where there is one, else by a challenge and votes.
+
+    Args:
+        contracts: the deployment.
+        record: the round, whose entries are in and which is not closed.
+        held: what is held against whom.
+        objectors: the hospitals that found it; the first challenges, the others vote.
+
+    Raises:
+        CommandError: the first cannot pay a challenge's bond, or too few object.
+    """
+    first, *others = (objectors[hospital] for hospital in sorted(objectors))
+    for accused, findings in held.items():
+        if contracts.ledger.entry(record.number, accused).voided:
+            continue
+        try:
+            prove_fault(contracts, first, record, accused)
+        except CommandError:  # nothing that machines check
+            approve_bond(contracts, first)
+            evidence = evidence_digest(findings)
+            made = contracts.court.challenge(first, record.number, accused, evidence)
+            for voter in others:
+                if contracts.court.case(made.case_id).outcome is CaseOutcome.OPEN:
+                    contracts.court.vote(voter, made.case_id)
+            if contracts.court.case(made.case_id).outcome is CaseOutcome.OPEN:
+                raise CommandError(
+                    f"too few hospitals object to the entry of hospital {accused} in round {record.number}: case "
+                    f"{made.case_id} is open, have others vote on it with `fediomt dispute vote`"
+                ) from None
+            contracts.court.settle(first, made.id)

@@ -1,0 +1,45 @@
+"""What a hospital signs for all its receipts of a round: the root that they lead to.
+
+One signature serves every device of the entry, since each receipt carries its way to that root. A root on the ledger
+that differs from a signed one convicts the hospital (`DisputeCourt.proveReceipt`).
+"""
+
+from __future__ import annotations
+
+from fl_core.errors import FlError
+from fl_core.secagg import Advertisement
+from fl_core.signing import TypedMessage
+from scripts.federation.checks.line import CheckLine, same
+from scripts.federation.receipts import OpenedReceipt
+from scripts.federation.record import HospitalRecord, RoundRecord
+from scripts.federation.signing import domain_of, verifier_of
+
+_WHAT = "its hospital signed the root that it leads to"
+
+
+def receipt_message(record: RoundRecord, hospital: int, root: bytes) -> TypedMessage:
+    """The EIP-712 message of a hospital's receipts, in the ledger's domain.
+
+    Args:
+        record: the round.
+        hospital: the hospital's id.
+        root: hash of the root of its tree, 32 bytes.
+    """
+    return TypedMessage(
+        domain_of(record.run, record.chain_id, record.ledger),
+        "Receipt",
+        (("round", "uint64", record.number), ("hospital", "uint16", hospital), ("root", "bytes32", root)),
+    )
+
+
+def check_signature(record: RoundRecord, part: HospitalRecord, receipt: OpenedReceipt) -> CheckLine:
+    """Whether the hospital's account signed the root that a receipt says it leads to."""
+    if not receipt.signature:
+        return CheckLine("signature", _WHAT, skipped="the receipt was made before hospitals signed them")
+    message = receipt_message(record, part.hospital, receipt.root)
+    try:
+        signer = verifier_of(record.chain_id).recover(message, receipt.signature).hex()
+    except FlError as error:
+        signer = f"nobody ({error})"
+    account = Advertisement.decode(part.keys).address.hex()
+    return CheckLine("signature", _WHAT, tuple(same("receipt", "signer of the root", account, signer)))

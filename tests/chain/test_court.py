@@ -1,0 +1,188 @@
+"""The dispute court through its client: judged against trees that `incentives` built, honest and not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from chain_world import (
+    World,
+    attest_and_close,
+    digest,
+    open_round,
+    reach_entry,
+    reach_training,
+)
+
+from chain.contract_errors import (
+    AlreadyConvicted,
+    CaseRunning,
+    NoFault,
+    NotElector,
+    NothingToDraw,
+    NotInTree,
+    NotSignedByHospital,
+    OwnEntry,
+)
+from chain.court import LeafProof
+from chain.errors import RecordError
+from chain.phases import CaseOutcome, Fault
+from chain.signing import Domain, EthereumSigner, TypedMessage, typed_digest
+from incentives.node import Node, parent
+from incentives.sum_tree import SumTree
+
+pytestmark = pytest.mark.node
+
+LIAR = 1
+
+
+def number(value: int | bytes) -> int:
+    return value if isinstance(value, int) else int.from_bytes(value, "big")
+
+
+def proof_of(tree: SumTree, slot: int) -> LeafProof:
+    leaf = tree.leaves[slot]
+    words = (leaf.slot, leaf.device_class, leaf.payee, leaf.volume, leaf.quality, leaf.compute, leaf.salt)
+    siblings = tuple(tree.levels[height][slot >> height ^ 1] for height in range(tree.depth))
+    return LeafProof(tuple(number(word) for word in words), slot, tree.levels[0][slot].lanes.pack(), siblings)
+
+
+def with_lanes(tree: SumTree, slot: int, **more: int) -> SumTree:
+    """The tree in which one leaf has more in some lanes than the rule gives it."""
+    first = tree.levels[0][slot]
+    lanes = replace(first.lanes, **{name: getattr(first.lanes, name) + value for name, value in more.items()})
+    level = tuple(Node(n.hash, lanes) if s == slot else n for s, n in enumerate(tree.levels[0]))
+    levels = [level]
+    while len(level) > 1:
+        level = tuple(parent(level[k], level[k + 1]) for k in range(0, len(level), 2))
+        levels.append(level)
+    return replace(tree, levels=tuple(levels))
+
+
+def entered(world: World, lie=lambda tree: tree) -> dict[int, SumTree]:
+    """A round whose entries are in, that of the liar after its lie."""
+    open_round(world, 1)
+    reach_training(world, 1)
+    reach_entry(world, 1)
+    trees = world.trees(1)
+    trees[LIAR] = lie(trees[LIAR])
+    for hospital, tree in trees.items():
+        world.ledger.submit_entry(world.hospitals[hospital], 1, *tree.children, digest(f"bundle {hospital}"))
+    return trees
+
+
+def stake(world: World, hospital: int):
+    """The hospital's sender, with a challenge's bond approved."""
+    court, settlement = world.contracts.court, world.contracts.settlement
+    sender = world.hospitals[hospital]
+    settlement.transfer(world.governance, sender.address, court.challenge_bond())
+    settlement.approve(sender, court.address, court.challenge_bond())
+    return sender
+
+
+def test_no_leaf_of_a_tree_that_python_built_is_at_fault_and_none_passes_for_another(world: World):
+    trees, court = entered(world), world.contracts.court
+    for hospital, tree in trees.items():
+        for slot in range(len(tree.leaves)):
+            proof = proof_of(tree, slot)
+            with pytest.raises(NoFault):
+                court.check_leaf(1, hospital, proof)
+            with pytest.raises(NotInTree):
+                court.check_leaf(1, hospital % 4 + 1, proof)
+            with pytest.raises(NotInTree):
+                court.check_leaf(1, hospital, replace(proof, lanes=proof.lanes + (1 << 128)))
+
+
+@pytest.mark.parametrize(
+    ("slot", "lane", "fault"),
+    [
+        (0, "volume", Fault.WRONG_LANES),
+        (2, "weight_treasury", Fault.WRONG_LANES),
+        (4, "weight_device", Fault.WRONG_LANES),
+        (3, "weight_treasury", Fault.DUMMY_WEIGHS),
+        (12, "n", Fault.WRONG_LANES),
+    ],
+)
+def test_every_lie_in_the_lanes_of_a_python_tree_is_convicted_before_the_close(
+    world: World, slot: int, lane: str, fault: Fault
+):
+    trees = entered(world, lambda tree: with_lanes(tree, slot, **{lane: 7}))
+    court, consortium = world.contracts.court, world.contracts.consortium
+    bond, reserve = consortium.hospital(LIAR).bond, consortium.slash_recipient()
+    held = world.contracts.settlement.balance_of(reserve)
+    proof = proof_of(trees[LIAR], slot)
+    assert court.prove_leaf(world.governance, 1, LIAR, proof) is fault
+    assert court.is_convicted(1, LIAR)
+    assert consortium.hospital(LIAR).bond == bond - court.slash_amount()
+    assert world.contracts.settlement.balance_of(reserve) - held == court.slash_amount()
+    with pytest.raises(AlreadyConvicted):
+        court.prove_leaf(world.governance, 1, LIAR, proof)
+    assert world.ledger.entry(1, LIAR).voided
+
+
+def test_a_vote_voids_and_the_bond_comes_back(world: World):
+    entered(world)
+    court, settlement = world.contracts.court, world.contracts.settlement
+    challenger = stake(world, 2)
+    made = court.challenge(challenger, 1, LIAR, digest("evidence"))
+    assert settlement.balance_of(challenger.address) == 0
+    assert court.case(made.case_id).electors == {3, 4}
+    assert court.open_case_of(1, LIAR) == made.case_id
+    with pytest.raises(NotElector):
+        court.vote(challenger, made.case_id)
+    with pytest.raises(CaseRunning):
+        court.conclude(world.governance, made.case_id)
+    court.vote(world.hospitals[3], made.case_id)
+    court.vote(world.hospitals[4], made.case_id)
+    case = court.case(made.case_id)
+    assert (case.outcome, case.votes) == (CaseOutcome.VOIDED, {3, 4})
+    court.settle(world.governance, made.id)
+    assert settlement.balance_of(challenger.address) == court.challenge_bond()
+    assert [item.settled for item in court.challenges()] == [True]
+
+
+def test_silence_upholds_after_the_deadline(world: World):
+    entered(world)
+    attest_and_close(world, 1)
+    court = world.contracts.court
+    made = court.challenge(stake(world, 2), 1, LIAR, digest("evidence"))
+    world.clock.wait_until(court.case(made.case_id).deadline)
+    assert court.conclude(world.governance, made.case_id) is CaseOutcome.UPHELD
+    held = world.contracts.settlement.balance_of(world.hospitals[LIAR].address)
+    court.settle(world.governance, made.id)
+    paid = world.contracts.settlement.balance_of(world.hospitals[LIAR].address) - held
+    assert paid == court.challenge_bond()
+
+
+def test_receipts_are_signed_in_the_ledgers_domain_and_convict_who_signed_another_root(world: World):
+    trees, court = entered(world), world.contracts.court
+    ledger = bytes.fromhex(world.ledger.address[2:])
+    domain = Domain("FedIoMT", "1", chain_id=31337, verifying_contract=ledger)
+
+    def message(root: bytes) -> TypedMessage:
+        fields = (("round", "uint64", 1), ("hospital", "uint16", LIAR), ("root", "bytes32", root))
+        return TypedMessage(domain, "Receipt", fields)
+
+    root, other = trees[LIAR].root.hash, digest("another root")
+    assert court.receipt_digest(1, LIAR, root) == typed_digest(message(root))
+    signer = EthereumSigner(world.hospitals[LIAR].key)
+    with pytest.raises(NoFault):
+        court.prove_receipt(world.governance, 1, LIAR, root=root, signature=signer.sign(message(root)))
+    stranger = EthereumSigner(world.hospitals[2].key)
+    with pytest.raises(NotSignedByHospital):
+        court.prove_receipt(world.governance, 1, LIAR, root=other, signature=stranger.sign(message(other)))
+    court.prove_receipt(world.governance, 1, LIAR, root=other, signature=signer.sign(message(other)))
+    assert court.is_convicted(1, LIAR)
+
+
+def test_what_there_is_not_is_said_in_a_line(world: World):
+    entered(world)
+    court = world.contracts.court
+    with pytest.raises(RecordError, match="there is no case 9"):
+        court.case(9)
+    with pytest.raises(NothingToDraw, match="demand first"):
+        court.draw(world.governance, 1, LIAR)
+    with pytest.raises(OwnEntry, match="cannot challenge its own entry"):
+        court.challenge(stake(world, LIAR), 1, LIAR, digest("evidence"))
+    assert court.demand_of(1, LIAR).case_id == 0
+    assert court.cases() == ()
