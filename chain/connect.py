@@ -11,6 +11,9 @@ from chain.errors import ChainError, NodeError, WrongChain
 from chain.rpc import batch, endpoint, request, unwrap
 
 DEFAULT_URL = "http://127.0.0.1:8545"
+NOBODY = "0x" + "00" * 20
+"""The zero address."""
+
 LOCAL_CHAIN_IDS = frozenset({31337, 1337})
 
 

@@ -9,7 +9,7 @@ from web3.utils.address import get_create_address
 
 from chain.abi import abi_of
 from chain.compile import load_artifact
-from chain.connect import LOCAL_CHAIN_IDS, chain_identity, to_address
+from chain.connect import LOCAL_CHAIN_IDS, NOBODY, chain_identity, to_address
 from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
 from chain.deployments import Deployment, check_present
@@ -52,6 +52,9 @@ class DeployConfig:
         min_fulfil_seconds: shortest time a service may give its provider.
         min_buyer_seconds: shortest time a service may give its buyer.
         arbitration_seconds: time governance has to decide on an objection.
+        cash_out_seconds: length of an epoch in which cash-out requests are queued.
+        cash_out_price_cap: the most that a whole token is cashed out for, in the settlement token's smallest unit.
+        disclosed: whether hospitals may put their devices' scores in clear on chain; see docs/privacy.md.
         settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
         settlement_supply: supply of that plain one.
     """
@@ -78,6 +81,9 @@ class DeployConfig:
     min_fulfil_seconds: int = _HOUR
     min_buyer_seconds: int = _HOUR
     arbitration_seconds: int = 14 * _DAY
+    cash_out_seconds: int = 30 * _DAY
+    cash_out_price_cap: int = TOKEN
+    disclosed: bool = False
     settlement: str | None = None
     settlement_supply: int = 1_000_000_000 * TOKEN
 
@@ -100,6 +106,7 @@ class DeployConfig:
             min_fulfil_seconds=_MINUTE,
             min_buyer_seconds=_MINUTE,
             arbitration_seconds=_HOUR,
+            cash_out_seconds=_HOUR,
         )
 
     def instant(self) -> DeployConfig:
@@ -116,10 +123,10 @@ class DeployConfig:
             idle_seconds=0,
         )
 
-    def ledger_params(self) -> LedgerParams:
-        """What the ledger's constructor takes."""
-        names = LedgerParams.__dataclass_fields__
-        return LedgerParams(**{name: getattr(self, name) for name in names})
+    def ledger_params(self, disclosed_tree: str = NOBODY) -> LedgerParams:
+        """What the ledger's constructor takes, with what builds the trees of disclosed entries."""
+        names = LedgerParams.__dataclass_fields__.keys() - {"disclosed_tree"}
+        return LedgerParams(**{name: getattr(self, name) for name in names}, disclosed_tree=disclosed_tree)
 
     def as_json(self) -> dict[str, object]:
         """For the deployment's record; amounts as text, since JSON numbers end at 2^53."""
@@ -171,7 +178,10 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         coordinator or sender.address,
         sender.address,
     )
-    ledger = create_contract(sender, "ContributionLedger", consortium, config.ledger_params(), config.rule)
+    tree = create_contract(sender, "DisclosedTree") if config.disclosed else NOBODY
+    ledger = create_contract(
+        sender, "ContributionLedger", consortium, config.ledger_params(tree), config.rule
+    )
     with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
         nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
         expected = str(get_create_address(sender.address, nonce + 1))  # type: ignore[arg-type]
@@ -185,6 +195,8 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.min_fulfil_seconds,
         config.min_buyer_seconds,
         config.arbitration_seconds,
+        config.cash_out_seconds,
+        config.cash_out_price_cap,
     )
     deployment = Deployment(
         chain_id=chain_id,
@@ -238,6 +250,7 @@ def check_wiring(contracts: Contracts) -> None:
         "ledger's consortium": (contracts.ledger.call("consortium"), known.consortium),
         "desk's consortium": (contracts.desk.call("consortium"), known.consortium),
         "desk's token": (contracts.desk.call("token"), known.token),
+        "desk's settlement token": (contracts.desk.call("settlement"), known.settlement),
         "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
         "consortium's authority": (contracts.consortium.call("authority"), known.authority),
         "ledger's authority": (contracts.ledger.call("authority"), known.authority),

@@ -17,6 +17,7 @@ CONTRACTS = (
     "LocalSettlementToken",
     "Consortium",
     "ContributionLedger",
+    "DisclosedTree",
     "ParticipationToken",
     "RewardDistributor",
     "RedemptionDesk",

@@ -19,6 +19,8 @@ abstract contract Deployed is Check {
     uint256 internal constant BOND = 5 ether;
     uint64 internal constant HOUR = 3600;
     uint64 internal constant DAY = 86_400;
+    uint64 internal constant CASH_OUT_SECONDS = 7 * DAY;
+    uint256 internal constant PRICE_CAP = 2 ether;
     address internal constant COORDINATOR = address(0xC00D);
     address internal constant GUARDIAN = address(0x6A4D);
     address internal constant COURT = address(0xC0047);
@@ -52,9 +54,7 @@ abstract contract Deployed is Check {
         );
         distributor =
             IRewardDistributor(vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token)));
-        desk = IRedemptionDesk(
-            vm.deployCode("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, HOUR, DAY))
-        );
+        desk = deployDesk(token, consortium);
         eq(address(distributor), minter, "minter");
         consortium.setDisputeCourt(COURT);
         for (uint16 id = 1; id <= hospitals; ++id) {
@@ -65,6 +65,15 @@ abstract contract Deployed is Check {
     function deployLedger(ILedgerTypes.Params memory p, RewardRule memory rule) internal returns (IContributionLedger) {
         return IContributionLedger(
             vm.deployCode("ContributionLedger.sol:ContributionLedger", abi.encode(consortium, p, rule))
+        );
+    }
+
+    function deployDesk(IParticipationToken token_, IConsortium consortium_) internal returns (IRedemptionDesk) {
+        return IRedemptionDesk(
+            vm.deployCode(
+                "RedemptionDesk.sol:RedemptionDesk",
+                abi.encode(token_, consortium_, HOUR, HOUR, DAY, CASH_OUT_SECONDS, PRICE_CAP)
+            )
         );
     }
 
