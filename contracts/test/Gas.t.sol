@@ -100,7 +100,7 @@ contract GasTest is Rounds {
                 rounds[i] = roundOfOneDeepEntry(depth);
             }
             vm.warp(ledger.claimableAt(rounds[3]));
-            claimAt(rounds, depth, deep, k == 0 ? 120_000 : 128_000, k == 0 ? 27_000 : 35_000);
+            claimAt(rounds, depth, deep, k == 0 ? 120_000 : 128_000, k == 0 ? 27_000 : 36_000);
         }
     }
 

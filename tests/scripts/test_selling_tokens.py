@@ -11,7 +11,7 @@ from command_line import fediomt
 
 from chain.connect import connect
 from chain.errors import EngineMissing
-from chain.keys import development_key
+from chain.keys import development_key, fund
 from chain.node import AnvilNode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chain"))
@@ -34,6 +34,7 @@ def ask(tmp_path_factory):
         play_round(world)
         world.contracts.distributor.claim_treasury(world.hospitals[1], 1, [1])
         world.contracts.token.transfer(world.hospitals[1], development_key(11).address, 100 * ETHER)
+        fund(world.w3, [development_key(10 + number).address for number in range(1, 4)], ETHER)
         world.contracts.deployment.save(folder / ".fediomt" / "deployments")
 
         def command(*arguments: str):
