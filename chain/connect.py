@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from web3 import Web3
 
 DEFAULT_URL = "http://127.0.0.1:8545"
+NOBODY = "0x" + "00" * 20
+"""The zero address."""
+
 LOCAL_CHAIN_IDS = frozenset({31337, 1337})
 
 

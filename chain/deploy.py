@@ -9,7 +9,7 @@ from web3.utils.address import get_create_address
 
 from chain.abi import abi_of
 from chain.compile import load_artifact
-from chain.connect import LOCAL_CHAIN_IDS, chain_identity, to_address
+from chain.connect import LOCAL_CHAIN_IDS, NOBODY, chain_identity, to_address
 from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
 from chain.deployments import Deployment, check_present
@@ -59,6 +59,9 @@ class DeployConfig:
         slash_amount: what a proved fault takes from a hospital's bond.
         case_seconds: how long a dispute is open; at most a third of max_freeze_seconds.
         openings: how many random leaves a demand draws.
+        cash_out_seconds: length of an epoch in which cash-out requests are queued.
+        cash_out_price_cap: the most that a whole token is cashed out for, in the settlement token's smallest unit.
+        disclosed: whether hospitals may put their devices' scores in clear on chain; see docs/privacy.md.
         settlement: the ERC-20 in which bonds are posted; None brings a plain one (local chains only).
         settlement_supply: supply of that plain one.
     """
@@ -91,6 +94,9 @@ class DeployConfig:
     slash_amount: int = 500 * TOKEN
     case_seconds: int = 7 * _DAY
     openings: int = 8
+    cash_out_seconds: int = 30 * _DAY
+    cash_out_price_cap: int = TOKEN
+    disclosed: bool = False
     settlement: str | None = None
     settlement_supply: int = 1_000_000_000 * TOKEN
 
@@ -116,6 +122,7 @@ class DeployConfig:
             council_voting_seconds=_HOUR,
             council_delay_seconds=0,
             case_seconds=_HOUR,
+            cash_out_seconds=_HOUR,
         )
 
     def instant(self) -> DeployConfig:
@@ -132,10 +139,10 @@ class DeployConfig:
             idle_seconds=0,
         )
 
-    def ledger_params(self) -> LedgerParams:
-        """What the ledger's constructor takes."""
-        names = LedgerParams.__dataclass_fields__
-        return LedgerParams(**{name: getattr(self, name) for name in names})
+    def ledger_params(self, disclosed_tree: str = NOBODY) -> LedgerParams:
+        """What the ledger's constructor takes, with what builds the trees of disclosed entries."""
+        names = LedgerParams.__dataclass_fields__.keys() - {"disclosed_tree"}
+        return LedgerParams(**{name: getattr(self, name) for name in names}, disclosed_tree=disclosed_tree)
 
     def as_json(self) -> dict[str, object]:
         """For the deployment's record; amounts as text, since JSON numbers end at 2^53."""
@@ -191,7 +198,10 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         sender.address,
     )
     council = create_contract(sender, "Council", consortium, config.council_voting_seconds)
-    ledger = create_contract(sender, "ContributionLedger", consortium, config.ledger_params(), config.rule)
+    tree = create_contract(sender, "DisclosedTree") if config.disclosed else NOBODY
+    ledger = create_contract(
+        sender, "ContributionLedger", consortium, config.ledger_params(tree), config.rule
+    )
     with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
         nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
         expected = str(get_create_address(sender.address, nonce + 1))  # type: ignore[arg-type]
@@ -205,6 +215,8 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.min_fulfil_seconds,
         config.min_buyer_seconds,
         config.arbitration_seconds,
+        config.cash_out_seconds,
+        config.cash_out_price_cap,
     )
     court = create_contract(
         sender,
@@ -274,6 +286,7 @@ def check_wiring(contracts: Contracts) -> None:
         "desk's token": (contracts.desk.call("token"), known.token),
         "court's ledger": (contracts.court.call("ledger"), known.ledger),
         "consortium's court": (contracts.consortium.dispute_court(), known.court),
+        "desk's settlement token": (contracts.desk.call("settlement"), known.settlement),
         "consortium's settlement token": (contracts.consortium.settlement(), known.settlement),
         "consortium's authority": (contracts.consortium.call("authority"), known.authority),
         "consortium's recipient of slashed bonds": (contracts.consortium.slash_recipient(), known.desk),

@@ -1,8 +1,8 @@
-"""Client of `RedemptionDesk`: services, orders, and where each stands."""
+"""Client of `RedemptionDesk`: services, orders, and where each stands; cash-out is in `chain.cash_out`."""
 
 from __future__ import annotations
 
-from chain.contract import Contract
+from chain.cash_out import CashOutClient
 from chain.errors import RecordError
 from chain.phases import OrderStatus
 from chain.receipts import Receipt
@@ -10,10 +10,8 @@ from chain.records import OrderRecord, ServiceRecord
 from chain.sender import Sender
 
 
-class DeskClient(Contract):
+class DeskClient(CashOutClient):
     """Services paid with participation tokens. Writes raise as `Sender.send` does; hashes have 32 bytes."""
-
-    contract = "RedemptionDesk"
 
     def list_service(
         self,

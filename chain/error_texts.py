@@ -149,6 +149,10 @@ LEDGER_TEXTS = {
     "NotReady(uint64,uint16)": (
         "hospital {hospital} submitted no ready list in round {round}: it takes part again in the next round"
     ),
+    "DisclosureOff()": (
+        "this consortium did not choose at deployment that devices' scores may be disclosed: submit a "
+        "plain entry"
+    ),
     "TooFewDevices(uint256,uint256)": (
         "the entry sums {n} devices, the minimum is {k_min}: more devices must take part"
     ),
@@ -169,6 +173,17 @@ LEDGER_TEXTS = {
     "FreezeRunning(uint64,uint16,uint64)": (
         "the entry of hospital {hospital} in round {round} is frozen until {until:time}: only the"
         " court releases it before"
+    ),
+}
+
+DISCLOSED_TEXTS = {
+    "InvalidDisclosedDevices()": (
+        "the disclosed devices are none, malformed, or above the caps of their class: "
+        "pack them with incentives.pack_devices"
+    ),
+    "InvalidDisclosedPayees()": (
+        "the disclosed payees are malformed, zero, out of order, or of devices that take no part: pack them with "
+        "incentives.pack_payees"
     ),
 }
 
@@ -317,6 +332,44 @@ COURT_TEXTS = {
     "NotSignedByDevice(address,address)": "{signer} signed this, not {account}: take the device's own signature",
 }
 
+CASH_OUT_TEXTS = {
+    "SettlementIsToken()": "the settlement token is the participation token: deploy with another one",
+    "InvalidPriceCap(uint256)": "a price cap of {price_cap} is zero or too large: correct the deployment",
+    "SupplyTooLarge(uint256)": (
+        "a maximum supply of {max_supply} does not fit the desk's books: deploy a smaller one"
+    ),
+    "InvalidCashOut(uint256)": "an amount of {amount} is zero or too large: sell what you hold",
+    "ZeroMinOut()": "the least to be paid is zero: ask for at least the settlement token's smallest unit",
+    "MinOutAboveCap(uint256,uint256)": (
+        "at least {min_out} is asked for, the price cap pays {most} at most: ask for less"
+    ),
+    "UnknownRequest(uint256)": (
+        "there is no cash-out request {request_id}: `fediomt tokens sell list` shows all of them"
+    ),
+    "RequestOver(uint256)": "cash-out request {request_id} was cancelled, paid or returned already",
+    "NotRequester(address,address)": (
+        "{caller} did not make the request, {requester} did: send with that key"
+    ),
+    "CashOutEpochRunning(uint64,uint64)": (
+        "cash-out epoch {epoch} runs until {ends_at:time}: wait until then"
+    ),
+    "CashOutEpochOver(uint64,uint64)": (
+        "cash-out epoch {epoch} ended {ended_at:time}: collect the request instead"
+    ),
+    "NothingToSettle(uint64)": (
+        "cash-out epoch {epoch} is settled, or nothing was asked in it: collect the requests"
+    ),
+    "InvalidFunding(uint256)": "an amount of {amount} is zero or more than the desk's books can hold",
+    "FundingNotExact(uint256,uint256)": (
+        "the settlement token moved {received} instead of {asked}: a token that charges for transfers cannot "
+        "fund the reserve"
+    ),
+    "NoSurplus()": "the desk holds no settlement tokens beyond its books: fund the reserve instead",
+    "ReentrancyGuardReentrantCall()": (
+        "a token called back into the desk, which refuses that: use a plain ERC-20"
+    ),
+}
+
 LIBRARY_TEXTS = {
     "AccessManagedUnauthorized(address)": "{caller} may not do this: governance has not given it the role",
     "AccessManagedRequiredDelay(address,uint32)": (
@@ -372,10 +425,12 @@ ERROR_TEXTS: dict[str, str] = {
     **CONSORTIUM_TEXTS,
     **COUNCIL_TEXTS,
     **LEDGER_TEXTS,
+    **DISCLOSED_TEXTS,
     **DISTRIBUTOR_TEXTS,
     **TOKEN_TEXTS,
     **DESK_TEXTS,
     **COURT_TEXTS,
+    **CASH_OUT_TEXTS,
     **LIBRARY_TEXTS,
 }
 """All of them."""

@@ -129,6 +129,21 @@ class LedgerClient(Contract):
             sender, "submitEntry", round_number, pack_node(left), pack_node(right), bundle_digest
         )
 
+    def submit_disclosed_entry(
+        self,
+        sender: Sender,
+        round_number: int,
+        *,
+        salt: bytes,
+        devices: bytes,
+        payees: bytes,
+        bundle_digest: bytes,
+    ) -> Receipt:
+        """A hospital submits its devices' scores in clear; see `incentives.build_disclosed_entry`."""
+        return self.transact(
+            sender, "submitDisclosedEntry", round_number, salt, devices, payees, bundle_digest
+        )
+
     def attest(self, sender: Sender, round_number: int, round_digest: bytes) -> Receipt:
         """A hospital attests the round's digest after recomputing it."""
         return self.transact(sender, "attest", round_number, round_digest)

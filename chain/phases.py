@@ -87,6 +87,16 @@ class Fault(IntEnum):
     OTHER_ROOT = 7
 
 
+class CashOutStatus(IntEnum):
+    """Where a cash-out request stands."""
+
+    NONE = 0
+    QUEUED = 1
+    CANCELLED = 2
+    PAID = 3
+    RETURNED = 4
+
+
 class Profile(IntEnum):
     """What may be seen outside a cohort, and so what is scored."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chain.connect import NOBODY
 from chain.phases import HospitalStatus, OrderStatus, Phase, ProposalState, Standing
 from chain.shapes import LeafLike, NodeLike
 
@@ -137,6 +138,7 @@ class LedgerParams:
     challenge_seconds: int
     idle_seconds: int
     max_freeze_seconds: int
+    disclosed_tree: str = NOBODY
 
 
 @dataclass(frozen=True)

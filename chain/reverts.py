@@ -18,6 +18,7 @@ CONTRACTS = (
     "Consortium",
     "Council",
     "ContributionLedger",
+    "DisclosedTree",
     "ParticipationToken",
     "RewardDistributor",
     "RedemptionDesk",

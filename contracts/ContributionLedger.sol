@@ -5,6 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {RewardRule} from "./interfaces/ILedgerTypes.sol";
 import {PackedRule} from "./libraries/RulePacking.sol";
+import {Contributions} from "./ledger/Contributions.sol";
 import {EntryDisputes} from "./ledger/EntryDisputes.sol";
 import {LedgerBase} from "./ledger/LedgerBase.sol";
 import {LedgerViews} from "./ledger/LedgerViews.sol";
@@ -30,7 +31,7 @@ contract ContributionLedger is Settlement, EntryDisputes, LedgerViews, RuleBook 
     }
 
     /// @dev Where the settlement and the views meet the rule book.
-    function _packedRule(uint256 ruleId) internal view override(Settlement, LedgerViews) returns (PackedRule) {
+    function _packedRule(uint256 ruleId) internal view override(Contributions, LedgerViews) returns (PackedRule) {
         return _packedRules[ruleId];
     }
 }

@@ -1,268 +1,36 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IParticipationToken} from "./interfaces/IParticipationToken.sol";
-import {IRedemptionDesk} from "./interfaces/IRedemptionDesk.sol";
+import {CashOut} from "./desk/CashOut.sol";
+import {DeskOrders} from "./desk/DeskOrders.sol";
+import {DeskServices} from "./desk/DeskServices.sol";
 
 /// @title RedemptionDesk
-/// @notice Where participation tokens buy services; see IRedemptionDesk.
-contract RedemptionDesk is IRedemptionDesk, AccessManaged {
-    using SafeERC20 for IERC20;
-
-    /// @inheritdoc IRedemptionDesk
-    uint64 public constant MAX_DURATION_SECONDS = 365 days;
-
-    /// @inheritdoc IRedemptionDesk
-    IConsortium public immutable consortium;
-    /// @inheritdoc IRedemptionDesk
-    IParticipationToken public immutable token;
-    /// @inheritdoc IRedemptionDesk
-    uint64 public immutable minFulfilSeconds;
-    /// @inheritdoc IRedemptionDesk
-    uint64 public immutable minBuyerSeconds;
-    /// @inheritdoc IRedemptionDesk
-    uint64 public immutable arbitrationSeconds;
-
-    /// @inheritdoc IRedemptionDesk
-    uint32 public serviceCount;
-    /// @inheritdoc IRedemptionDesk
-    uint256 public orderCount;
-
-    mapping(uint32 serviceId => Service) private _services;
-    mapping(uint256 orderId => Order) private _orders;
-
-    /// @notice Open a desk.
-    /// @param token_ What services are paid with.
+/// @notice Where participation tokens buy services, or are cashed out; see IRedemptionDesk and ICashOut. Its parts are in
+/// `desk/`: services, orders, and the cash-out queue with its reserve.
+contract RedemptionDesk is DeskOrders, CashOut {
+    /// @notice Open a desk. What it pays out on cash-out is the consortium's settlement token.
+    /// @param token_ What services are paid with, and what is cashed out.
     /// @param consortium_ Who the hospitals are; its authority decides on objections.
     /// @param minFulfilSeconds_ Shortest time to fulfil; zero on local chains only.
     /// @param minBuyerSeconds_ Shortest time to object; zero on local chains only.
     /// @param arbitrationSeconds_ Time governance has to decide; zero on local chains only.
+    /// @param cashOutSeconds_ Length of a cash-out epoch.
+    /// @param cashOutPriceCap_ The most that a whole token is paid, in the settlement token's smallest unit.
     constructor(
         IParticipationToken token_,
         IConsortium consortium_,
         uint64 minFulfilSeconds_,
         uint64 minBuyerSeconds_,
-        uint64 arbitrationSeconds_
-    ) AccessManaged(IAccessManaged(address(consortium_)).authority()) {
-        if (address(token_) == address(0)) revert ZeroAddress();
-        bool local = block.chainid == 31337 || block.chainid == 1337;
-        if (!local && (minFulfilSeconds_ == 0 || minBuyerSeconds_ == 0 || arbitrationSeconds_ == 0)) {
-            revert ZeroDuration();
-        }
-        _checkDuration(minFulfilSeconds_, 0);
-        _checkDuration(minBuyerSeconds_, 0);
-        _checkDuration(arbitrationSeconds_, 0);
-        token = token_;
-        consortium = consortium_;
-        minFulfilSeconds = minFulfilSeconds_;
-        minBuyerSeconds = minBuyerSeconds_;
-        arbitrationSeconds = arbitrationSeconds_;
-    }
-
-    // Services
-
-    /// @inheritdoc IRedemptionDesk
-    function listService(
-        bytes32 metadataHash,
-        string calldata uri,
-        uint256 price,
-        uint64 fulfilSeconds,
-        uint64 buyerSeconds
-    ) external returns (uint32 serviceId) {
-        uint16 provider = consortium.activeHospitalOf(msg.sender);
-        if (provider == 0) revert NotActiveHospital(msg.sender);
-        if (metadataHash == 0) revert ZeroHash();
-        if (price == 0 || price > type(uint112).max) revert InvalidPrice(price);
-        _checkDuration(fulfilSeconds, minFulfilSeconds);
-        _checkDuration(buyerSeconds, minBuyerSeconds);
-
-        serviceId = ++serviceCount;
-        _services[serviceId] = Service({
-            provider: provider,
-            price: uint112(price),
-            fulfilSeconds: uint40(fulfilSeconds),
-            buyerSeconds: uint40(buyerSeconds),
-            retired: false,
-            metadataHash: metadataHash
-        });
-        emit ServiceListed(serviceId, provider, price, fulfilSeconds, buyerSeconds, metadataHash, uri);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function retireService(uint32 serviceId) external {
-        Service storage s = _requireService(serviceId);
-        _requireProvider(s.provider);
-        if (s.retired) revert ServiceNotOffered(serviceId);
-        s.retired = true;
-        emit ServiceRetired(serviceId);
-    }
-
-    // Orders
-
-    /// @inheritdoc IRedemptionDesk
-    function redeem(uint32 serviceId, bytes32 requestHash) external returns (uint256 orderId) {
-        return _redeem(serviceId, requestHash);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function redeemWithPermit(uint32 serviceId, bytes32 requestHash, Permit calldata permit)
-        external
-        returns (uint256 orderId)
-    {
-        uint256 price = _requireService(serviceId).price;
-        // Whoever sent this permit first has set the same allowance; if there is none, the transfer fails.
-        /* solhint-disable no-empty-blocks */
-        try IERC20Permit(address(token))
-            .permit(msg.sender, address(this), price, permit.deadline, permit.v, permit.r, permit.s) {}
-            catch {}
-        /* solhint-enable no-empty-blocks */
-        return _redeem(serviceId, requestHash);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function fulfil(uint256 orderId, bytes32 deliverableHash) external {
-        Order storage o = _requireStatus(orderId, OrderStatus.Open);
-        Service storage s = _services[o.serviceId];
-        _requireProvider(s.provider);
-        _requireBefore(orderId, o.deadline);
-        if (deliverableHash == 0) revert ZeroHash();
-        uint64 windowEnd = uint64(block.timestamp) + s.buyerSeconds;
-        o.status = OrderStatus.Fulfilled;
-        o.deadline = uint40(windowEnd);
-        emit Fulfilled(orderId, deliverableHash, windowEnd);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function accept(uint256 orderId) external {
-        Order storage o = _orders[orderId];
-        if (o.status != OrderStatus.Fulfilled && o.status != OrderStatus.Objected) {
-            revert WrongStatus(orderId, o.status);
-        }
-        _requireBuyer(o.buyer);
-        emit Accepted(orderId);
-        _payProvider(orderId, o);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function object(uint256 orderId, bytes32 reasonHash) external {
-        Order storage o = _requireStatus(orderId, OrderStatus.Fulfilled);
-        _requireBuyer(o.buyer);
-        _requireBefore(orderId, o.deadline);
-        if (reasonHash == 0) revert ZeroHash();
-        uint64 arbitrationEnd = uint64(block.timestamp) + arbitrationSeconds;
-        o.status = OrderStatus.Objected;
-        o.deadline = uint40(arbitrationEnd);
-        emit Objected(orderId, reasonHash, arbitrationEnd);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function resolve(uint256 orderId, bool refundBuyer) external restricted {
-        Order storage o = _requireStatus(orderId, OrderStatus.Objected);
-        _requireBefore(orderId, o.deadline);
-        emit Resolved(orderId, refundBuyer);
-        if (refundBuyer) _refundBuyer(orderId, o);
-        else _payProvider(orderId, o);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function settle(uint256 orderId) external {
-        Order storage o = _orders[orderId];
-        if (o.status != OrderStatus.Fulfilled && o.status != OrderStatus.Objected) {
-            revert WrongStatus(orderId, o.status);
-        }
-        _requireReached(orderId, o.deadline);
-        _payProvider(orderId, o);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function refund(uint256 orderId) external {
-        Order storage o = _requireStatus(orderId, OrderStatus.Open);
-        _requireReached(orderId, o.deadline);
-        _refundBuyer(orderId, o);
-    }
-
-    // Views
-
-    /// @inheritdoc IRedemptionDesk
-    function service(uint32 serviceId) external view returns (Service memory) {
-        return _requireService(serviceId);
-    }
-
-    /// @inheritdoc IRedemptionDesk
-    function order(uint256 orderId) external view returns (Order memory) {
-        return _orders[orderId];
-    }
-
-    // Internals
-
-    function _redeem(uint32 serviceId, bytes32 requestHash) private returns (uint256 orderId) {
-        Service storage s = _requireService(serviceId);
-        if (s.retired || consortium.hospital(s.provider).status != IConsortium.Status.Active) {
-            revert ServiceNotOffered(serviceId);
-        }
-        if (requestHash == 0) revert ZeroHash();
-        uint256 price = s.price;
-        uint64 deadline = uint64(block.timestamp) + s.fulfilSeconds;
-        orderId = ++orderCount;
-        _orders[orderId] = Order(msg.sender, serviceId, OrderStatus.Open, uint40(deadline));
-        emit Redeemed(orderId, serviceId, msg.sender, price, requestHash, deadline);
-        IERC20(address(token)).safeTransferFrom(msg.sender, address(this), price);
-    }
-
-    function _payProvider(uint256 orderId, Order storage o) private {
-        Service storage s = _services[o.serviceId];
-        uint256 price = s.price;
-        address account = consortium.hospital(s.provider).account;
-        o.status = OrderStatus.Paid;
-        o.deadline = 0;
-        emit ProviderPaid(orderId, s.provider, account, price);
-        IERC20(address(token)).safeTransfer(account, price);
-    }
-
-    function _refundBuyer(uint256 orderId, Order storage o) private {
-        uint256 price = _services[o.serviceId].price;
-        address buyer = o.buyer;
-        o.status = OrderStatus.Refunded;
-        o.deadline = 0;
-        emit Refunded(orderId, buyer, price);
-        IERC20(address(token)).safeTransfer(buyer, price);
-    }
-
-    function _requireService(uint32 serviceId) private view returns (Service storage s) {
-        s = _services[serviceId];
-        if (s.provider == 0) revert UnknownService(serviceId);
-    }
-
-    function _requireStatus(uint256 orderId, OrderStatus status) private view returns (Order storage o) {
-        o = _orders[orderId];
-        if (o.status != status) revert WrongStatus(orderId, o.status);
-    }
-
-    function _requireProvider(uint16 provider) private view {
-        if (consortium.hospitalIdOf(msg.sender) != provider) revert NotProvider(provider, msg.sender);
-    }
-
-    function _requireBuyer(address buyer) private view {
-        if (msg.sender != buyer) revert NotBuyer(buyer, msg.sender);
-    }
-
-    function _requireBefore(uint256 orderId, uint64 deadline) private view {
-        if (block.timestamp >= deadline) revert DeadlinePassed(orderId, deadline);
-    }
-
-    function _requireReached(uint256 orderId, uint64 deadline) private view {
-        if (block.timestamp < deadline) revert DeadlineNotReached(orderId, deadline);
-    }
-
-    function _checkDuration(uint64 given, uint64 minimum) private pure {
-        if (given < minimum || given > MAX_DURATION_SECONDS) {
-            revert DurationOutOfBounds(given, minimum, MAX_DURATION_SECONDS);
-        }
-    }
+        uint64 arbitrationSeconds_,
+        uint64 cashOutSeconds_,
+        uint256 cashOutPriceCap_
+    )
+        DeskServices(token_, consortium_, minFulfilSeconds_, minBuyerSeconds_)
+        DeskOrders(IAccessManaged(address(consortium_)).authority(), arbitrationSeconds_)
+        CashOut(consortium_.settlement(), cashOutSeconds_, cashOutPriceCap_)
+    {}
 }

@@ -78,18 +78,17 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         }
         uint64 open = 0;
         for (uint256 i = 0; i < rounds.length; ++i) {
-            open = _requireOpen(rounds[i], open);
-            total += _settleTreasury(rounds[i], hospital);
+            uint256 amount;
+            (amount, open) = _settleTreasury(rounds[i], hospital, open);
+            total += amount;
         }
         if (total != 0) token.mint(msg.sender, total);
     }
 
     /// @inheritdoc IRewardDistributor
     function quote(Claim calldata c) external view returns (uint256 amount) {
-        _requireOpen(c.round, 0);
-        if (!isClaimed(c.round, c.hospital, c.leaf.slot)) {
-            (, amount) = _payout(c, c.round, c.hospital, c.leaf.slot);
-        }
+        (, amount,) = _payout(c, c.round, c.hospital, c.leaf.slot, 0);
+        if (isClaimed(c.round, c.hospital, c.leaf.slot)) amount = 0;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -133,25 +132,17 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         uint64 open = 0;
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata c = claims[i];
-            uint64 round = c.round;
-            open = _requireOpen(round, open);
-            total += _settleLeaf(c, round, payee);
+            uint256 amount;
+            (amount, open) = _settleLeaf(c, payee, open);
+            total += amount;
         }
         if (total != 0) token.mint(payee, total);
     }
 
-    /// @dev Reverts unless the round's challenge window is over; if that of round `open` is, so are those before it.
-    /// The later of the two is returned.
-    function _requireOpen(uint64 round, uint64 open) private view returns (uint64) {
-        if (round <= open) return open;
-        uint64 claimableAt = ledger.claimableAt(round);
-        if (claimableAt == 0) revert NotClosed(round);
-        if (block.timestamp < claimableAt) revert WindowOpen(round, claimableAt);
-        return round;
-    }
-
-    /// @dev Check one claim and mark it paid.
-    function _settleLeaf(Claim calldata c, uint64 round, address payee) private returns (uint256 amount) {
+    /// @dev Check one claim and mark it paid. Rounds up to `open` are known to be claimable; so are those up to what is
+    /// returned.
+    function _settleLeaf(Claim calldata c, address payee, uint64 open) private returns (uint256 amount, uint64) {
+        uint64 round = c.round;
         uint16 hospital = c.hospital;
         uint32 slot = c.leaf.slot;
         if (c.leaf.payee != payee) revert NotPayee(payee, c.leaf.payee);
@@ -159,38 +150,43 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         uint256 word = _claimed[key];
         if (word & _roundBit(round) != 0) revert AlreadyClaimed(round, hospital, slot);
         bool payable_;
-        (payable_, amount) = _payout(c, round, hospital, slot);
+        (payable_, amount, open) = _payout(c, round, hospital, slot, open);
         if (payable_) {
             _claimed[key] = word | _roundBit(round);
             emit Claimed(round, hospital, slot, payee, amount);
         } else {
             emit ClaimSkipped(round, hospital, slot);
         }
+        return (amount, open);
     }
 
     /// @dev What a claim is worth, if its proof holds; and whether there is anything to be had now.
-    function _payout(Claim calldata c, uint64 round, uint16 hospital, uint32 slot)
+    function _payout(Claim calldata c, uint64 round, uint16 hospital, uint32 slot, uint64 open)
         private
         view
-        returns (bool payable_, uint256 amount)
+        returns (bool payable_, uint256 amount, uint64)
     {
         bool qualityScored;
         bytes32 root;
         PackedRule rule;
-        (payable_, qualityScored, root, amount, rule) = _basis(round, hospital);
-        if (!payable_) return (false, 0);
+        (payable_, qualityScored, root, amount, rule, open) = _basis(round, hospital, open);
+        if (!payable_) return (false, 0, open);
         (uint256 weight, uint256 lanes) = _weigh(c.leaf, slot, rule, qualityScored);
         bytes32 top = SumTree.leafHash(address(ledger), round, hospital, c.leaf);
         (top, lanes) = SumTree.climb(top, lanes, slot, c.siblings);
         if (top != root) revert InvalidProof(round, hospital, slot);
         amount = RewardMath.devicePayout(amount, rule.operatorBps(), weight, uint64(lanes >> 128), lanes >> 192);
+        return (payable_, amount, open);
     }
 
-    function _settleTreasury(uint64 round, uint16 hospital) private returns (uint256 amount) {
-        (bool payable_,,, uint256 allocation, PackedRule rule) = _basis(round, hospital);
+    function _settleTreasury(uint64 round, uint16 hospital, uint64 open) private returns (uint256 amount, uint64) {
+        bool payable_;
+        uint256 allocation;
+        PackedRule rule;
+        (payable_,,, allocation, rule, open) = _basis(round, hospital, open);
         if (!payable_) {
             emit TreasurySkipped(round, hospital);
-            return 0;
+            return (0, open);
         }
         uint256 key = _treasuryKey(hospital, round >> 8);
         uint256 word = _treasuryClaimed[key];
@@ -199,19 +195,30 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         (uint64 treasury, uint64 device) = ledger.entryWeights(round, hospital);
         amount = RewardMath.treasuryPayout(allocation, rule.operatorBps(), treasury, device);
         emit TreasuryClaimed(round, hospital, msg.sender, amount);
+        return (amount, open);
     }
 
-    /// @dev What a claim is based on. Reverts if the round pays nobody; not payable if it does not pay this hospital, be
-    /// it for good or for now.
-    function _basis(uint64 round, uint16 hospital)
+    /// @dev What a claim is based on. Reverts if the round pays nobody or its challenge window is not over; where that of
+    /// round `open` is, so are those before it, and the later of the two is returned. Not payable if it does not pay this
+    /// hospital, be it for good or for now.
+    function _basis(uint64 round, uint16 hospital, uint64 open)
         private
         view
-        returns (bool payable_, bool qualityScored, bytes32 root, uint256 allocation, PackedRule rule)
+        returns (bool payable_, bool qualityScored, bytes32 root, uint256 allocation, PackedRule rule, uint64)
     {
         ILedgerTypes.Standing standing;
-        (standing, qualityScored, root, allocation, rule) = ledger.claimBasis(round, hospital);
+        if (round <= open) {
+            (standing, qualityScored, root, allocation, rule) = ledger.claimBasis(round, hospital);
+        } else {
+            uint64 openAt;
+            (openAt, standing, qualityScored, root, allocation, rule) = ledger.claimBasisFrom(round, hospital);
+            if (openAt == 0) revert NotClosed(round);
+            if (block.timestamp < openAt) revert WindowOpen(round, openAt);
+            open = round;
+        }
         if (standing == ILedgerTypes.Standing.Unpaid) revert NotPaid(round);
         payable_ = standing == ILedgerTypes.Standing.Payable;
+        return (payable_, qualityScored, root, allocation, rule, open);
     }
 
     /// @dev The weight and the lanes of a real leaf, within the caps of its class.

@@ -35,6 +35,7 @@ from incentives.decoding import (
     round_evidence,
 )
 from incentives.default_rule import DEFAULT_RULE
+from incentives.disclosed import DisclosedEntry, build_disclosed_entry, pack_devices, pack_payees
 from incentives.errors import IncentivesError
 from incentives.hospital_entry import (
     Contribution,
@@ -103,6 +104,7 @@ __all__ = [
     "DecoderSettings",
     "DeviceClass",
     "DeviceEffect",
+    "DisclosedEntry",
     "EmissionTerms",
     "EntryDomain",
     "Finding",
@@ -131,6 +133,7 @@ __all__ = [
     "agree",
     "bonus",
     "bucket_rows",
+    "build_disclosed_entry",
     "build_entry",
     "build_tree",
     "check_caps",
@@ -156,6 +159,8 @@ __all__ = [
     "median_quality",
     "node_hash",
     "operator_share",
+    "pack_devices",
+    "pack_payees",
     "parent",
     "round_evidence",
     "score",

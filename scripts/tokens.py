@@ -1,4 +1,4 @@
-"""`fediomt tokens`: balances and supply of the participation token."""
+"""`fediomt tokens`: balances and supply of the participation token; selling it is in `scripts.console.cash_out`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chain.connect import to_address
+from scripts.console.cash_out import fund, sell
 from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Url
 from scripts.console.output import print_json, print_table, tokens
@@ -14,6 +15,8 @@ from scripts.console.run_command import run
 from scripts.console.session import open_deployment
 
 app = typer.Typer(help="The participation token.", no_args_is_help=True)
+app.command()(sell)
+app.command()(fund)
 
 
 @app.command()

@@ -82,6 +82,21 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     /// @param bundleDigest Digest of the hospital's bundle.
     function submitEntry(uint64 round_, Node calldata left, Node calldata right, bytes32 bundleDigest) external;
 
+    /// @notice Submit the entry with its devices' scores in clear: the contract builds the tree itself, and leaves of it are
+    /// claimed as of any other. Only where the consortium chose so at deployment (`Params.disclosedTree`).
+    /// @param round_ The round.
+    /// @param salt The salt of every leaf.
+    /// @param devices As for IDisclosedTree.children.
+    /// @param payees As for IDisclosedTree.children.
+    /// @param bundleDigest Digest of the hospital's bundle.
+    function submitDisclosedEntry(
+        uint64 round_,
+        bytes32 salt,
+        bytes calldata devices,
+        bytes calldata payees,
+        bytes32 bundleDigest
+    ) external;
+
     /// @notice Attest the digest of the round after recomputing it. The first digest that two thirds of the hospitals
     /// active at opening attest is accepted.
     /// @param round_ The round.
@@ -136,6 +151,26 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
         external
         view
         returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule);
+    /// @notice `claimableAt` and `claimBasis` in one call.
+    /// @param round_ The round.
+    /// @param hospital The hospital.
+    /// @return openAt As `claimableAt`.
+    /// @return standing As `claimBasis`, and so the rest.
+    /// @return deviceQualityScored As `claimBasis`.
+    /// @return root As `claimBasis`.
+    /// @return allocation As `claimBasis`.
+    /// @return packedRule As `claimBasis`.
+    function claimBasisFrom(uint64 round_, uint16 hospital)
+        external
+        view
+        returns (
+            uint64 openAt,
+            Standing standing,
+            bool deviceQualityScored,
+            bytes32 root,
+            uint256 allocation,
+            PackedRule packedRule
+        );
     /// @notice The weights of the two payee lanes of an entry.
     /// @param round_ The round.
     /// @param hospital The hospital.

@@ -72,6 +72,8 @@ interface ILedgerErrors is ILedgerTypes {
     error InvalidModelScore(uint16 score);
     /// @notice The hospital did not submit a ready list, so it can have no cohorts.
     error NotReady(uint64 round, uint16 hospital);
+    /// @notice The consortium did not choose at deployment that devices' scores may be disclosed.
+    error DisclosureOff();
     /// @notice The entry has fewer devices than the minimum.
     error TooFewDevices(uint256 n, uint256 kMin);
     /// @notice The entry's sums cannot come from that many devices.

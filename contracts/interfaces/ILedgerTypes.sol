@@ -80,6 +80,7 @@ interface ILedgerTypes {
     /// @param challengeSeconds Time between closing and the first claim, in which entries can be frozen.
     /// @param idleSeconds Time after closing from which any active hospital may open the next round.
     /// @param maxFreezeSeconds Time after which anyone may release a frozen entry.
+    /// @param disclosedTree What builds the trees of disclosed entries (IDisclosedTree); zero if there are none.
     struct Params {
         uint256 maxSupply;
         uint256 initialEmission;
@@ -97,6 +98,7 @@ interface ILedgerTypes {
         uint64 challengeSeconds;
         uint64 idleSeconds;
         uint64 maxFreezeSeconds;
+        address disclosedTree;
     }
 
     /// @notice A round as outsiders see it. Fields of phases not reached yet are zero.

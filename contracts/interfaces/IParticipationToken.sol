@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title IParticipationToken
 /// @notice The token that contributions earn: ERC-20 with permit, one immutable minter, a supply cap that burns do
-/// not lift again.
+/// not lift again. Tokens sent to the token's own address are burned.
 interface IParticipationToken is IERC20 {
     /// @notice Only the minter may mint.
     error NotMinter(address caller);

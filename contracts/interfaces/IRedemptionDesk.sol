@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
+import {ICashOut} from "./ICashOut.sol";
 import {IConsortium} from "./IConsortium.sol";
 import {IParticipationToken} from "./IParticipationToken.sol";
 
 /// @title IRedemptionDesk
 /// @notice Where participation tokens buy services of the hospitals. A service is immutable; its price is escrowed
 /// until the provider has fulfilled and the buyer's window is over, or comes back. Nothing here can be paused.
+/// Tokens are cashed out here too: see ICashOut.
 /// @dev open -> fulfilled -> paid; open -> refunded (deadline missed); fulfilled -> objected -> paid | refunded.
 /// Known weaknesses: whether a deliverable is any good is judged by people: the buyer objects, governance decides, and
 /// its silence pays the provider.
-interface IRedemptionDesk {
+interface IRedemptionDesk is ICashOut {
     /// @notice Where an order stands.
     enum OrderStatus {
         None,

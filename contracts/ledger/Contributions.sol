@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
+import {IDisclosedTree} from "../interfaces/IDisclosedTree.sol";
 import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
 import {Node} from "../interfaces/ILedgerTypes.sol";
+import {RewardMath} from "../libraries/RewardMath.sol";
+import {PackedRule} from "../libraries/RulePacking.sol";
 import {RoundWords} from "../libraries/RoundWords.sol";
 import {ScorePacking} from "../libraries/ScorePacking.sol";
 import {SumTree} from "../libraries/SumTree.sol";
@@ -67,6 +70,32 @@ abstract contract Contributions is RoundActs {
     }
 
     /// @inheritdoc IContributionLedger
+    function submitDisclosedEntry(
+        uint64 round_,
+        bytes32 salt,
+        bytes calldata devices,
+        bytes calldata payees,
+        bytes32 bundleDigest
+    ) external {
+        if (_DISCLOSED_TREE == address(0)) revert DisclosureOff();
+        RoundWords.Head memory head = _load(round_);
+        (uint16 id, uint256 bit) = _actor(round_, head, Phase.Entry);
+        _requireDigest(bundleDigest);
+        bool scored = RewardMath.deviceQualityScored(head.profile);
+        (Node memory left, Node memory right) = IDisclosedTree(_DISCLOSED_TREE)
+            .children(IDisclosedTree.Terms(round_, id, scored, _packedRule(head.ruleId), salt), devices, payees);
+        uint256 lanes = SumTree.add(left.lanes, right.lanes);
+        _checkSums(lanes);
+        bytes32 root = SumTree.nodeHash(left.hash, left.lanes, right.hash, right.lanes);
+
+        Entry storage e = _entries[_key(round_, id)];
+        e.root = root;
+        e.lanes = lanes;
+        emit EntrySubmitted(round_, id, root, lanes, left, right, bundleDigest);
+        _record(round_, head, bit);
+    }
+
+    /// @inheritdoc IContributionLedger
     /// @dev Binding the hospital keeps a copied commitment from being opened by the copier, and lets a hospital that
     /// rotates its account between commit and reveal still reveal.
     function qualityCommitment(
@@ -92,6 +121,9 @@ abstract contract Contributions is RoundActs {
             )
         );
     }
+
+    /// @dev The rule of that id, packed.
+    function _packedRule(uint256 ruleId) internal view virtual returns (PackedRule);
 
     /// @dev Lanes 1..hospitals are scores or none, and all others none; the four bits above the lanes are clear.
     function _checkScores(uint256[] calldata packedScores, uint256 hospitals, uint256 own) private pure {

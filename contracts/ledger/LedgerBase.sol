@@ -49,6 +49,7 @@ abstract contract LedgerBase is IContributionLedger {
     uint256 internal immutable _IDLE_SECONDS;
     uint256 internal immutable _MAX_FREEZE_SECONDS;
     uint256 internal immutable _DEPLOYED_AT;
+    address internal immutable _DISCLOSED_TREE;
 
     /// @inheritdoc IContributionLedger
     uint64 public currentRound;
@@ -96,6 +97,7 @@ abstract contract LedgerBase is IContributionLedger {
         _IDLE_SECONDS = _checked(p.idleSeconds);
         _MAX_FREEZE_SECONDS = _checked(p.maxFreezeSeconds);
         _DEPLOYED_AT = block.timestamp;
+        _DISCLOSED_TREE = p.disclosedTree;
         _emission = p.initialEmission;
     }
 

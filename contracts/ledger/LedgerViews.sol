@@ -30,6 +30,7 @@ abstract contract LedgerViews is LedgerBase {
         p.challengeSeconds = uint64(_CHALLENGE_SECONDS);
         p.idleSeconds = uint64(_IDLE_SECONDS);
         p.maxFreezeSeconds = uint64(_MAX_FREEZE_SECONDS);
+        p.disclosedTree = _DISCLOSED_TREE;
     }
 
     /// @inheritdoc IContributionLedger
@@ -89,8 +90,25 @@ abstract contract LedgerViews is LedgerBase {
     }
 
     /// @inheritdoc IContributionLedger
-    function claimBasis(uint64 round_, uint16 hospital)
+    function claimBasisFrom(uint64 round_, uint16 hospital)
         external
+        view
+        returns (
+            uint64 openAt,
+            Standing standing,
+            bool deviceQualityScored,
+            bytes32 root,
+            uint256 allocation,
+            PackedRule packedRule
+        )
+    {
+        openAt = claimableAt(round_);
+        (standing, deviceQualityScored, root, allocation, packedRule) = claimBasis(round_, hospital);
+    }
+
+    /// @inheritdoc IContributionLedger
+    function claimBasis(uint64 round_, uint16 hospital)
+        public
         view
         returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule)
     {

@@ -59,9 +59,6 @@ abstract contract Settlement is Contributions {
         emit RoundClosed(round_, outcome.paid, pot.budget, pot.bonus, pot.volume, pot.compute, accepted);
     }
 
-    /// @dev The rule of that id, packed.
-    function _packedRule(uint256 ruleId) internal view virtual returns (PackedRule);
-
     function _pay(
         uint64 round_,
         RoundWords.Head memory head,

@@ -23,9 +23,7 @@ contract DeskTest is Deployed {
         token = IParticipationToken(
             vm.deployCode("ParticipationToken.sol:ParticipationToken", abi.encode(address(this), uint256(1000)))
         );
-        desk = IRedemptionDesk(
-            vm.deployCode("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, HOUR, DAY))
-        );
+        desk = deployDesk(token, consortium);
         token.mint(buyer, 100);
         vm.prank(account(1));
         offer = desk.listService(HASH, "ipfs://service", PRICE, 2 * HOUR, 3 * HOUR);

@@ -93,21 +93,21 @@ contract TokenTest is Deployed {
         vm.expectRevert(IRewardDistributor.ZeroAddress.selector);
         this.deploy("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, address(0)));
         vm.expectRevert(IRedemptionDesk.ZeroAddress.selector);
-        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(address(0), consortium, HOUR, HOUR, HOUR));
+        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(address(0), consortium, HOUR, HOUR, HOUR, HOUR, 1));
     }
 
     function test_zero_durations_are_for_local_chains() public {
         ILedgerTypes.Params memory p = defaultParams();
         p.revealSeconds = 0;
         deployLedger(p, defaultRule());
-        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, 0, 0, 0));
+        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, 0, 0, 0, HOUR, 1));
         vm.chainId(1337);
         deployLedger(p, defaultRule());
         vm.chainId(1);
         vm.expectRevert(ILedgerErrors.ZeroDuration.selector);
         this.deployLedgerExternal(p, defaultRule());
         vm.expectRevert(IRedemptionDesk.ZeroDuration.selector);
-        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, 0, HOUR));
+        this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, 0, HOUR, HOUR, 1));
         vm.expectRevert(abi.encodeWithSignature("NotALocalChain(uint256)", 1));
         this.deploy("LocalSettlementToken.sol:LocalSettlementToken", abi.encode(uint256(1)));
         deployLedger(defaultParams(), defaultRule());

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from eth_utils.crypto import keccak
 from web3 import Web3
@@ -91,12 +91,12 @@ class Scores:
     salt: bytes
 
 
-def raise_world(w3: Web3, *, instant: bool = False) -> World:
+def raise_world(w3: Web3, *, instant: bool = False, disclosed: bool = False) -> World:
     """Deploy, admit four hospitals, post their bonds."""
     gas = GasLedger()
     keys = development_keys(1 + HOSPITALS)
     governance = Sender(w3, keys[0], gas)
-    config = DeployConfig.local(DEFAULT_RULE, k_min=DEVICES)
+    config = replace(DeployConfig.local(DEFAULT_RULE, k_min=DEVICES), disclosed=disclosed)
     deployment = deploy(governance, config.instant() if instant else config)
     contracts = open_contracts(w3, deployment)
     hospitals = {}

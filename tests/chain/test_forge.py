@@ -1,7 +1,8 @@
-"""The contracts' own tests: unit, fuzz and invariants, run by forge."""
+"""The contracts' own tests: unit, fuzz and invariants, run by forge; gas is what the committed snapshot says."""
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import subprocess
@@ -22,10 +23,19 @@ def test_every_forge_test_passes():
     forge = find_forge()
     if not forge.is_file():
         pytest.skip("forge is not installed: npm ci --ignore-scripts")
+    snapshots = ["--gas-snapshot-check", "true", "--gas-snapshot-emit", "false"]
     done = subprocess.run(
-        [str(forge), "test"], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+        [str(forge), "test", *snapshots], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4_000:]
     passed = re.search(r"(\d+) tests passed, 0 failed", done.stdout)
     assert passed is not None
     assert int(passed[1]) >= 100
+
+
+def test_the_page_on_gas_shows_the_snapshot():
+    snapshot = json.loads((ROOT / "contracts" / "test" / "snapshots" / "gas.json").read_text())
+    rows = re.findall(
+        r"^\| `([^`]+)` \| ([\d,]+) \|", (ROOT / "docs" / "contracts" / "gas.md").read_text(), re.M
+    )
+    assert {name: value.replace(",", "") for name, value in rows} == snapshot

@@ -13,6 +13,8 @@ import {Governed} from "./Governed.sol";
 /// @dev This contract is governance (the manager's admin); `vm` makes it anybody else.
 abstract contract Deployed is Governed {
     uint256 internal constant MAX_SUPPLY = 1_000_000 ether;
+    uint64 internal constant CASH_OUT_SECONDS = 7 * DAY;
+    uint256 internal constant PRICE_CAP = 2 ether;
 
     IContributionLedger internal ledger;
     IParticipationToken internal token;
@@ -29,9 +31,7 @@ abstract contract Deployed is Governed {
         );
         distributor =
             IRewardDistributor(vm.deployCode("RewardDistributor.sol:RewardDistributor", abi.encode(ledger, token)));
-        desk = IRedemptionDesk(
-            vm.deployCode("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, HOUR, DAY))
-        );
+        desk = deployDesk(token, consortium);
         eq(address(distributor), minter, "minter");
         consortium.setDisputeCourt(COURT);
         joinAll(1, uint16(hospitals));
@@ -40,6 +40,15 @@ abstract contract Deployed is Governed {
     function deployLedger(ILedgerTypes.Params memory p, RewardRule memory rule) internal returns (IContributionLedger) {
         return IContributionLedger(
             vm.deployCode("ContributionLedger.sol:ContributionLedger", abi.encode(consortium, p, rule))
+        );
+    }
+
+    function deployDesk(IParticipationToken token_, IConsortium consortium_) internal returns (IRedemptionDesk) {
+        return IRedemptionDesk(
+            vm.deployCode(
+                "RedemptionDesk.sol:RedemptionDesk",
+                abi.encode(token_, consortium_, HOUR, HOUR, DAY, CASH_OUT_SECONDS, PRICE_CAP)
+            )
         );
     }
 

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.36;
+
+// One function, since Yul's do not reach beyond the block that they are in.
+// solhint-disable function-max-lines
+
+import {IDisclosedTree} from "./interfaces/IDisclosedTree.sol";
+import {Node} from "./interfaces/ILedgerTypes.sol";
+import {RewardMath} from "./libraries/RewardMath.sol";
+import {SumTree} from "./libraries/SumTree.sol";
+
+/// @title DisclosedTree
+/// @notice Builds trees from scores in clear; see IDisclosedTree. Holds no state, and calls nobody.
+/// @dev Beside the ledger, since the ledger's code is near the size that a chain accepts. No sum can overflow its lane:
+/// scores have 14 bits, rules 16, and a transaction has far fewer than 2^17 devices.
+///
+/// The one function ends in assembly that owns all memory, at fixed places, so that a device costs less than 900 gas:
+/// 0x000 what each class may have (eight words); 0x100 the leaf (twelve words: slot at 0x1a0, class 0x1c0, payee 0x1e0,
+/// volume 0x200, quality 0x220, compute 0x240); 0x280 the leaf's node and the empty one beside it; 0x300 the lanes of a
+/// device without points; 0x320 the gate, but at least 1, and 0x340 the gate; 0x360 the next slot; 0x380 the lanes of a
+/// point of volume, quality and compute; 0x400 nodes.
+contract DisclosedTree is IDisclosedTree {
+    /// @inheritdoc IDisclosedTree
+    function children(Terms calldata terms, bytes calldata devices, bytes calldata payees)
+        external
+        view
+        returns (Node memory, Node memory)
+    {
+        if (devices.length == 0 || devices.length % 6 != 0) revert InvalidDisclosedDevices();
+        if (payees.length % 24 != 0) revert InvalidDisclosedPayees();
+        bytes32 tag = SumTree.LEAF_TYPEHASH;
+        uint256 full = terms.qualityScored ? 0 : RewardMath.FULL;
+        uint256 gate = terms.qualityScored ? terms.rule.deviceGate() : 0;
+        bytes4 wrongDevices = InvalidDisclosedDevices.selector;
+        bytes4 wrongPayees = InvalidDisclosedPayees.selector;
+        assembly {
+            // What a class may have: a field each, with a bit above it that a larger number borrows.
+            function allow(rule) {
+                for { let class := 0 } lt(class, 8) { class := add(class, 1) } {
+                    let caps := shr(add(128, shl(4, and(class, 3))), rule)
+                    let most := or(shl(45, class), or(shl(44, 1), shl(30, and(caps, 0xffff))))
+                    most := or(most, or(shl(29, 1), shl(15, 10000)))
+                    most := or(most, or(shl(14, 1), and(shr(64, caps), 0xffff)))
+                    mstore(shl(5, class), most)
+                }
+            }
+            // Have weights go to the lane at `shift`. Where quality is not scored it has full marks, whatever it is.
+            function weigh(rule, full_, shift) {
+                let wQuality := and(shr(16, rule), 0xffff)
+                mstore(0x380, add(shl(32, 1), shl(shift, and(rule, 0xffff))))
+                mstore(0x3a0, mul(iszero(full_), shl(shift, wQuality)))
+                mstore(0x3c0, add(shl(80, 1), shl(shift, and(shr(32, rule), 0xffff))))
+                mstore(0x300, add(1, shl(shift, mul(full_, wQuality))))
+            }
+            // A device below the gate weighs nothing; one that takes no part is the empty node.
+            function seldom(word, quality, lanes) -> kept {
+                kept := lanes
+                if lt(quality, mload(0x340)) { kept := and(lanes, 0xffffffffffffffffffffffffffffffff) }
+                if iszero(word) {
+                    mstore(0x280, 0)
+                    kept := 0
+                }
+            }
+            // The nodes over the leaves of devices that share a payee; `good` keeps the bits of `allow`. Six at a time,
+            // since the loop itself would cost fifty gas a device.
+            function fill(device, end, good) -> good_ {
+                let slot := mload(0x360)
+                let byVolume := mload(0x380)
+                let byQuality := mload(0x3a0)
+                let byCompute := mload(0x3c0)
+                let word
+                let quality
+                let lanes
+                let out := add(0x400, shl(5, slot))
+                for {} lt(add(device, 30), end) { device := add(device, 36) } {
+                    word := shr(208, calldataload(device))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, slot)
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(out, keccak256(0x280, 0x80))
+                    mstore(add(out, 0x20), lanes)
+                    word := shr(208, calldataload(add(device, 6)))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 0x2))
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(add(out, 0x40), keccak256(0x280, 0x80))
+                    mstore(add(out, 0x60), lanes)
+                    word := shr(208, calldataload(add(device, 12)))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 0x4))
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(add(out, 0x80), keccak256(0x280, 0x80))
+                    mstore(add(out, 0xa0), lanes)
+                    word := shr(208, calldataload(add(device, 18)))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 0x6))
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(add(out, 0xc0), keccak256(0x280, 0x80))
+                    mstore(add(out, 0xe0), lanes)
+                    word := shr(208, calldataload(add(device, 24)))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 0x8))
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(add(out, 0x100), keccak256(0x280, 0x80))
+                    mstore(add(out, 0x120), lanes)
+                    word := shr(208, calldataload(add(device, 30)))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 0xa))
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(add(out, 0x140), keccak256(0x280, 0x80))
+                    mstore(add(out, 0x160), lanes)
+                    slot := add(slot, 12)
+                    out := add(out, 0x180)
+                }
+                for {} lt(device, end) { device := add(device, 6) } {
+                    word := shr(208, calldataload(device))
+                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    mstore(0x1c0, and(shr(45, word), 3))
+                    quality := and(shr(15, word), 0x3fff)
+                    mstore(0x220, quality)
+                    lanes := and(word, 0x3fff)
+                    mstore(0x240, lanes)
+                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
+                    mstore(0x200, and(shr(30, word), 0x3fff))
+                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, slot)
+                    mstore(0x280, keccak256(0x100, 0x180))
+                    mstore(0x280, keccak256(0x280, 0x20))
+                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    mstore(0x2a0, lanes)
+                    mstore(out, keccak256(0x280, 0x80))
+                    mstore(add(out, 0x20), lanes)
+                    slot := add(slot, 2)
+                    out := add(out, 0x40)
+                }
+                mstore(0x360, slot)
+                good_ := good
+            }
+            // Halve a level in place, from `from` to `end`, eight nodes at a time and then one by one.
+            function fold(from, to, end) {
+                for {} lt(add(from, 0x3c0), end) { from := add(from, 0x400) } {
+                    mstore(to, keccak256(from, 0x80))
+                    mstore(add(to, 0x20), add(mload(add(from, 0x20)), mload(add(from, 0x60))))
+                    mstore(add(to, 0x40), keccak256(add(from, 0x80), 0x80))
+                    mstore(add(to, 0x60), add(mload(add(from, 0xa0)), mload(add(from, 0xe0))))
+                    mstore(add(to, 0x80), keccak256(add(from, 0x100), 0x80))
+                    mstore(add(to, 0xa0), add(mload(add(from, 0x120)), mload(add(from, 0x160))))
+                    mstore(add(to, 0xc0), keccak256(add(from, 0x180), 0x80))
+                    mstore(add(to, 0xe0), add(mload(add(from, 0x1a0)), mload(add(from, 0x1e0))))
+                    mstore(add(to, 0x100), keccak256(add(from, 0x200), 0x80))
+                    mstore(add(to, 0x120), add(mload(add(from, 0x220)), mload(add(from, 0x260))))
+                    mstore(add(to, 0x140), keccak256(add(from, 0x280), 0x80))
+                    mstore(add(to, 0x160), add(mload(add(from, 0x2a0)), mload(add(from, 0x2e0))))
+                    mstore(add(to, 0x180), keccak256(add(from, 0x300), 0x80))
+                    mstore(add(to, 0x1a0), add(mload(add(from, 0x320)), mload(add(from, 0x360))))
+                    mstore(add(to, 0x1c0), keccak256(add(from, 0x380), 0x80))
+                    mstore(add(to, 0x1e0), add(mload(add(from, 0x3a0)), mload(add(from, 0x3e0))))
+                    to := add(to, 0x200)
+                }
+                for {} lt(from, end) { from := add(from, 0x80) } {
+                    mstore(to, keccak256(from, 0x80))
+                    mstore(add(to, 0x20), add(mload(add(from, 0x20)), mload(add(from, 0x60))))
+                    to := add(to, 0x40)
+                }
+            }
+
+            mstore(0x100, tag)
+            mstore(0x120, chainid())
+            mstore(0x140, caller())
+            calldatacopy(0x160, terms, 0x40) // round, hospital
+            mstore(0x1e0, 0)
+            calldatacopy(0x260, add(terms, 0x80), 0x20) // salt
+            mstore(0x2c0, 0)
+            mstore(0x2e0, 0)
+            mstore(0x320, or(gate, iszero(gate)))
+            mstore(0x340, gate)
+            mstore(0x360, 0)
+            let rule := calldataload(add(terms, 0x60))
+            allow(rule)
+            weigh(rule, full, 128)
+
+            let good := not(0)
+            let device := devices.offset
+            let last := add(payees.offset, payees.length)
+            for { let own := payees.offset } lt(own, last) { own := add(own, 24) } {
+                let next := add(devices.offset, mul(6, shr(224, calldataload(own))))
+                let payee := shr(96, shl(32, calldataload(own)))
+                // in order, within the devices, of one that takes part
+                if or(
+                    lt(next, device),
+                    or(iszero(lt(next, add(devices.offset, devices.length))), iszero(shr(208, calldataload(next))))
+                ) {
+                    mstore(0, wrongPayees)
+                    revert(0, 4)
+                }
+                if iszero(payee) {
+                    mstore(0, wrongPayees)
+                    revert(0, 4)
+                }
+                good := fill(device, next, good)
+                mstore(0x1e0, payee)
+                weigh(rule, full, 192)
+                device := add(next, 6)
+                good := fill(next, device, good)
+                mstore(0x1e0, 0)
+                weigh(rule, full, 128)
+            }
+            good := fill(device, add(devices.offset, devices.length), good)
+            if xor(and(good, 0x100020004000), 0x100020004000) {
+                mstore(0, wrongDevices)
+                revert(0, 4)
+            }
+
+            let count := div(devices.length, 6)
+            if eq(count, 1) { return(0x280, 0x80) }
+            for {} gt(count, 2) { count := shr(1, count) } {
+                if and(count, 1) {
+                    let end := add(0x400, shl(6, count))
+                    mstore(end, 0)
+                    mstore(add(end, 0x20), 0)
+                    count := add(count, 1)
+                }
+                fold(0x400, 0x400, add(0x400, shl(6, count)))
+            }
+            return(0x400, 0x80)
+        }
+    }
+}
