@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.36;
 
+import {IConsortium} from "../../interfaces/IConsortium.sol";
 import {IContributionLedger} from "../../interfaces/IContributionLedger.sol";
 import {ILedgerTypes, RewardRule} from "../../interfaces/ILedgerTypes.sol";
 import {IParticipationToken} from "../../interfaces/IParticipationToken.sol";
