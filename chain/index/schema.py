@@ -42,10 +42,12 @@ SCHEMA_VERSION = 1
 SOURCES = {
     "authority": "AccessManager",
     "consortium": "Consortium",
+    "council": "Council",
     "token": "ParticipationToken",
     "ledger": "ContributionLedger",
     "distributor": "RewardDistributor",
     "desk": "RedemptionDesk",
+    "court": "DisputeCourt",
 }
 """Contracts whose events are read, by their field of `Deployment`. The settlement ERC-20 is left out: it is
 anybody's token, with transfers that have nothing to do with the consortium."""
