@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quarantine_lies import LieCell, measure_lies
 from benchmarks.quarantine_rounds import Conduct, Rounds, account
 from benchmarks.quarantine_rules import Betting, Observed, PosteriorZ, QualityGate, first_suspicions
 from benchmarks.tradeoff_federation import HAR_LITE, WDBC_LITE, Recipe
@@ -73,9 +74,11 @@ class SavedCell:
     Attributes:
         alpha: as in `PowerCell`.
         conduct: what the bad devices do.
-        honest: accuracy after the last round if they were honest.
+        honest: accuracy after the last round if they were honest, mean over seeds.
         attacked: with them, and no quarantine.
         quarantined: with them, and quarantine.
+        gained: accuracy with quarantine less that without, mean over seeds.
+        gained_spread: its standard deviation over seeds.
         absent: share of the rounds that bad devices are kept out or unpaid.
         honest_absent: share of the rounds that honest devices are.
     """
@@ -85,6 +88,8 @@ class SavedCell:
     honest: float
     attacked: float
     quarantined: float
+    gained: float
+    gained_spread: float | None
     absent: float
     honest_absent: float
 
@@ -97,6 +102,7 @@ class QuarantineFigures:
         data: the data set.
         power: one a split, conduct, cohort size and rule.
         saved: one a split and conduct, cohorts of `ACTIVE_COHORT`.
+        lies: one a data set and rule, labels dealt alike.
         devices: of all hospitals.
         hospitals: how many there are.
         bad: devices that misbehave.
@@ -108,6 +114,7 @@ class QuarantineFigures:
     data: str
     power: tuple[PowerCell, ...]
     saved: tuple[SavedCell, ...]
+    lies: tuple[LieCell, ...]
     devices: int
     hospitals: int
     bad: int
@@ -137,6 +144,14 @@ class _Found:
 
     bad: dict[str, list[int | None]]
     honest: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A run in which everybody stays: what was found by cohort size, and the accuracy that it came to."""
+
+    found: dict[int, _Found]
+    accuracy: float
 
 
 def measure_quarantine(
@@ -174,27 +189,31 @@ def measure_quarantine(
     """
     if quick:
         seeds, rounds, conducts, alphas = 1, 20, (Conduct.LABEL_FLIP,), (math.inf,)
-    table, bad = load(data), round(BAD_SHARE * HOSPITALS * devices_each)
+    every, bad = range(first_seed, first_seed + seeds), round(BAD_SHARE * HOSPITALS * devices_each)
     plan = _Plan(RECIPES[data], bad, rounds, tuple(cohort_sizes), settings or SuspicionSettings())
-    power: list[PowerCell] = []
-    saved: list[SavedCell] = []
+    table, power, saved = load(data), list[PowerCell](), list[SavedCell]()
     for alpha in alphas:
-        worlds = {
-            seed: _world(table, plan.recipe, alpha, seed, devices_each)
-            for seed in range(first_seed, first_seed + seeds)
-        }
-        good = _honest_accuracies(worlds, plan) if set(conducts) & set(SAVED) else {}
-        for conduct in conducts:
+        worlds = {seed: _world(table, plan.recipe, alpha, seed, devices_each) for seed in every}
+        watched: dict[Conduct, list[_Watched]] = {}
+        for conduct in (Conduct.HONEST, *(each for each in conducts if each is not Conduct.HONEST)):
             progress(f"{data}, {_split_name(alpha)}, {conduct.value}")
-            runs = [_watched_run(world, conduct, seed, plan) for seed, world in worlds.items()]
-            power += _power_cells(alpha, conduct, runs, HOSPITALS * devices_each)
+            watched[conduct] = [_watched_run(world, conduct, seed, plan) for seed, world in worlds.items()]
+            if conduct in conducts:
+                runs = [run.found for run in watched[conduct]]
+                power += _power_cells(alpha, conduct, runs, HOSPITALS * devices_each)
             if conduct in SAVED:
                 progress(f"{data}, {_split_name(alpha)}, {conduct.value}, with quarantine")
-                saved.append(_saved_cell(alpha, conduct, worlds, plan, good))
+                saved.append(_saved_cell(alpha, conduct, worlds, plan, watched))
+    lies: list[LieCell] = []
+    for name in dict.fromkeys(("wdbc", data)):
+        table = load(name)
+        worlds = {seed: _world(table, RECIPES[name], math.inf, seed, devices_each) for seed in every}
+        lies += measure_lies(name, worlds, RECIPES[name], plan.settings, rounds=rounds, progress=progress)
     return QuarantineFigures(
         data=data,
         power=tuple(power),
         saved=tuple(saved),
+        lies=tuple(lies),
         devices=HOSPITALS * devices_each,
         hospitals=HOSPITALS,
         bad=bad,
@@ -220,8 +239,8 @@ def placed(devices: int, bad: int, conduct: Conduct, seed: int) -> tuple[Conduct
     return tuple(conduct if k in chosen else Conduct.HONEST for k in range(devices))
 
 
-def _watched_run(world: World, conduct: Conduct, seed: int, plan: _Plan) -> dict[int, _Found]:
-    """One run in which everybody stays, seen by every rule; by cohort size."""
+def _watched_run(world: World, conduct: Conduct, seed: int, plan: _Plan) -> _Watched:
+    """One run in which everybody stays, seen by every rule."""
     count, settings = len(world.labels), plan.settings
     conducts = placed(count, plan.bad, conduct, seed)
     federation = Rounds(world, plan.recipe, conducts, seed=seed)
@@ -230,6 +249,7 @@ def _watched_run(world: World, conduct: Conduct, seed: int, plan: _Plan) -> dict
             [
                 Betting(count, settings),
                 Betting(count, replace(settings, margin=settings.margin / 2)),
+                Betting(count, settings, joint=True),
                 PosteriorZ(count, plan.rounds, settings.alpha),
                 QualityGate(),
             ]
@@ -247,7 +267,7 @@ def _watched_run(world: World, conduct: Conduct, seed: int, plan: _Plan) -> dict
             {name: [firsts.get(device) for device in guilty] for name, firsts in first.items()},
             {name: len(set(firsts) - set(guilty)) for name, firsts in first.items()},
         )
-    return results
+    return _Watched(results, federation.accuracy)
 
 
 def _power_cells(
@@ -275,48 +295,56 @@ def _power_cells(
             )
 
 
-def _honest_accuracies(worlds: Mapping[int, World], plan: _Plan) -> dict[int, float]:
-    """Accuracy by seed where nobody misbehaves."""
-    return {
-        seed: _guarded_run(world, (Conduct.HONEST,) * len(world.labels), seed, plan, guarded=False)[0]
-        for seed, world in worlds.items()
-    }
-
-
 def _saved_cell(
-    alpha: float, conduct: Conduct, worlds: Mapping[int, World], plan: _Plan, good: Mapping[int, float]
+    alpha: float,
+    conduct: Conduct,
+    worlds: Mapping[int, World],
+    plan: _Plan,
+    watched: Mapping[Conduct, Sequence[_Watched]],
 ) -> SavedCell:
+    """Runs with quarantine beside those in which everybody stayed."""
     rows = []
-    for seed, world in worlds.items():
+    for k, (seed, world) in enumerate(worlds.items()):
         some = placed(len(world.labels), plan.bad, conduct, seed)
-        harmed, _, _ = _guarded_run(world, some, seed, plan, guarded=False)
-        rows.append((good[seed], harmed, *_guarded_run(world, some, seed, plan, guarded=True)))
-    means = [float(value) for value in np.mean(rows, axis=0)]
-    return SavedCell(None if math.isinf(alpha) else alpha, conduct.value, *means)
+        good, harmed = watched[Conduct.HONEST][k].accuracy, watched[conduct][k].accuracy
+        guarded, absent, honest_absent = _guarded_run(world, some, seed, plan)
+        rows.append((good, harmed, guarded, guarded - harmed, absent, honest_absent))
+    honest, attacked, quarantined, gained, absent, honest_absent = map(float, np.mean(rows, axis=0))
+    return SavedCell(
+        alpha=None if math.isinf(alpha) else alpha,
+        conduct=conduct.value,
+        honest=honest,
+        attacked=attacked,
+        quarantined=quarantined,
+        gained=gained,
+        gained_spread=float(np.std([row[3] for row in rows], ddof=1)) if len(rows) > 1 else None,
+        absent=absent,
+        honest_absent=honest_absent,
+    )
 
 
 def _guarded_run(
-    world: World, conducts: Sequence[Conduct], seed: int, plan: _Plan, *, guarded: bool
+    world: World, conducts: Sequence[Conduct], seed: int, plan: _Plan
 ) -> tuple[float, float, float]:
-    """Accuracy after a run, and the share of rounds that bad and honest devices were out or unpaid in."""
-    rounds = plan.rounds
+    """Accuracy after a run with quarantine, and the share of rounds that bad and honest devices were out or unpaid."""
     federation = Rounds(world, plan.recipe, conducts, seed=seed)
-    watch = Watch(plan.settings, len(conducts)) if guarded else None
+    watch = Watch(plan.settings, len(conducts), frozenset(range(1, world.hospitals + 1)))
     history: dict[int, list[RoundEvidence]] = {}
     places = {account(k): k for k in range(len(conducts))}
     out = np.zeros(len(conducts))
-    for number in range(1, rounds + 1):
-        barred = frozenset[int]() if watch is None else frozenset(places[a] for a in watch.barred())
-        if watch is not None:
-            out[[places[device] for device in watch.unpaid()]] += 1
+    for number in range(1, plan.rounds + 1):
+        out[[places[device] for device in watch.unpaid()]] += 1
+        barred = frozenset(places[device] for device in watch.barred())
         (seen,) = federation.play((ACTIVE_COHORT,), barred).values()
-        if watch is not None:
-            watch, _ = watch.after(
-                number,
-                [HospitalEvidence(judged, forecast(history.get(h, []))) for h, judged in seen.judged.items()],
-            )
-            for hospital, evidence in seen.evidence.items():
-                history.setdefault(hospital, []).append(evidence)
+        watch, _ = watch.after(
+            number,
+            [
+                HospitalEvidence(hospital, views, forecast(history.get(hospital, [])))
+                for hospital, views in seen.judged.items()
+            ],
+        )
+        for hospital, evidence in seen.evidence.items():
+            history.setdefault(hospital, []).append(evidence)
+    out /= plan.rounds
     guilty = np.array([each is not Conduct.HONEST for each in conducts])
-    absent = out[guilty].mean() / rounds if guilty.any() else 0.0
-    return federation.accuracy, float(absent), float(out[~guilty].mean() / rounds)
+    return federation.accuracy, float(out[guilty].mean()), float(out[~guilty].mean())

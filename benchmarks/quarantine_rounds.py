@@ -24,7 +24,7 @@ from fl_core.training import evaluate
 from fl_core.updates.ring import Ring
 from fl_core.valuation import model_score, path_utilities
 from incentives import CohortKey, RoundEvidence, agree, round_evidence
-from incentives.suspicion import JudgedCohort, judged_cohorts
+from incentives.suspicion_views import DrawnCohort, JudgedCohort, judged_cohorts, judged_views
 
 _BOOST = 10.0
 _SMALLEST = 8  # fewest devices of a cohort that any of the draws makes
@@ -53,7 +53,8 @@ class SeenRound:
         views: utilities of each cohort, in millionths of a nat, by validator.
         members: indices of each cohort's devices.
         evidence: what decoders learn of each hospital, by its id.
-        judged: the same for the test of suspicion.
+        judged: what the test of suspicion sees of each hospital, by its id and by validator.
+        joint: the same of the lower median over validators.
         model_scores: score of the round's model by validator, 0..10,000.
     """
 
@@ -61,13 +62,50 @@ class SeenRound:
     views: Mapping[int, Mapping[CohortKey, int]]
     members: Mapping[CohortKey, IntArray]
     evidence: Mapping[int, RoundEvidence]
-    judged: Mapping[int, tuple[JudgedCohort, ...]]
+    judged: Mapping[int, Mapping[int, tuple[JudgedCohort, ...]]]
+    joint: Mapping[int, tuple[JudgedCohort, ...]]
     model_scores: Mapping[int, int]
 
 
 def account(index: int) -> bytes:
     """A simulated device's account, 20 bytes."""
     return (index + 1).to_bytes(20, "big")
+
+
+def seen_round(
+    number: int,
+    views: Mapping[int, Mapping[CohortKey, int]],
+    members: Mapping[CohortKey, IntArray],
+    rows: IntArray,
+    model_scores: Mapping[int, int],
+) -> SeenRound:
+    """What everybody makes of what validators say.
+
+    Args:
+        number: the round, from 1.
+        views: utilities of each cohort, in millionths of a nat, by validator.
+        members: indices of each cohort's devices.
+        rows: public weight of each device.
+        model_scores: score of the round's model by validator, 0..10,000.
+    """
+    agreed = agree(views)
+    accounts = {key: tuple(account(int(k)) for k in own) for key, own in members.items()}
+    drawn = {
+        key: DrawnCohort(accounts[key], tuple(int(rows[k]) for k in own)) for key, own in members.items()
+    }
+    weights = {account(k): int(count) for k, count in enumerate(rows)}
+    return SeenRound(
+        number=number,
+        views=views,
+        members=members,
+        evidence={
+            hospital: round_evidence(number, hospital, accounts, agreed.utilities, weights, agreed.scale)
+            for hospital in sorted({key.hospital for key in members})
+        },
+        judged=judged_views(views, drawn),
+        joint=judged_cohorts(agreed, drawn),
+        model_scores=model_scores,
+    )
 
 
 class Rounds:
@@ -156,7 +194,7 @@ class Rounds:
                 for validator, rows in enumerate(world.validation, start=1)
             }
             members = {key: there[own] for key, own in places.items()}
-            seen[cohort_size] = self._seen(views, members, scores)
+            seen[cohort_size] = seen_round(number, views, members, self.rows, scores)
         return seen
 
     def _sent(self, there: IntArray) -> Float32Array:
@@ -193,27 +231,3 @@ class Rounds:
             for index, cohort in enumerate(drawn):
                 found[CohortKey(hospital + 1, index)] = own[list(cohort.positions)]
         return found
-
-    def _seen(
-        self,
-        views: Mapping[int, Mapping[CohortKey, int]],
-        members: Mapping[CohortKey, IntArray],
-        scores: Mapping[int, int],
-    ) -> SeenRound:
-        agreed = agree(views)
-        accounts = {key: [account(int(k)) for k in own] for key, own in members.items()}
-        weights = {account(k): int(rows) for k, rows in enumerate(self.rows)}
-        evidence = {
-            hospital: round_evidence(
-                self._number, hospital, accounts, agreed.utilities, weights, agreed.scale
-            )
-            for hospital in sorted({key.hospital for key in members})
-        }
-        return SeenRound(
-            number=self._number,
-            views=views,
-            members=members,
-            evidence=evidence,
-            judged={hospital: judged_cohorts(found) for hospital, found in evidence.items()},
-            model_scores=scores,
-        )

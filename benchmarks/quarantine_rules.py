@@ -1,4 +1,4 @@
-"""Rules that suspect devices: the product's test, and two that it is compared with."""
+"""Rules that suspect devices: the product's test, and three that it is compared with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.quarantine_rounds import SeenRound
-from incentives import DEFAULT_RULE, DeviceEffect, RoundEvidence, decode, effects
-from incentives.suspicion import SuspicionSettings, Wealth, log_e_values, log_limit
+from incentives import DEFAULT_RULE, DeviceEffect, RoundEvidence, effects
+from incentives.decoding import quality_scores
+from incentives.suspicion import SuspicionSettings, log_e_values
 from incentives.suspicion_forecast import in_spreads
+from incentives.suspicion_views import JudgedCohort
+from incentives.suspicion_wealth import Accounts, log_limit
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,39 @@ class Betting:
     Attributes:
         enrolled: devices of the federation.
         settings: the test's.
+        joint: one account on the lower median of the views, which one validator can bend, instead of one a validator.
     """
 
     enrolled: int
     settings: SuspicionSettings = field(default_factory=SuspicionSettings)
-    _wealth: dict[bytes, Wealth] = field(default_factory=dict)
+    joint: bool = False
+    _accounts: dict[bytes, Accounts] = field(default_factory=dict)
     _suspected: set[bytes] = field(default_factory=set)
 
     @property
     def name(self) -> str:
         """The rule, with its margin."""
-        return f"betting, margin {self.settings.margin:g}"
+        kind = "betting on the median" if self.joint else "betting"
+        return f"{kind}, margin {self.settings.margin:g}"
 
     def see(self, now: Insight) -> frozenset[bytes]:
         """See `SuspicionRule`."""
         limit = log_limit(self.settings.alpha, self.enrolled)
-        for hospital, cohorts in now.seen.judged.items():
-            pays = log_e_values(cohorts, now.foretold[hospital], self.settings)
-            for device, pay in pays.items():
-                before = self._wealth.get(device, Wealth.initial(self.settings))
-                wealth = self._wealth[device] = before.after(pay, self.settings)
-                if wealth.log_wealth(self.settings) >= limit:
+        for hospital, foretold in now.foretold.items():
+            views = self._views(now.seen, hospital)
+            pays: dict[bytes, dict[int, tuple[int, ...]]] = {}
+            for validator, cohorts in views.items():
+                for device, pay in log_e_values(cohorts, foretold, self.settings).items():
+                    pays.setdefault(device, {})[validator] = pay
+            for device, paid in pays.items():
+                before = self._accounts.get(device, Accounts(len(views)))
+                accounts = self._accounts[device] = before.after(paid, self.settings)
+                if accounts.evidence(self.settings) >= limit:
                     self._suspected.add(device)
         return frozenset(self._suspected)
+
+    def _views(self, seen: SeenRound, hospital: int) -> Mapping[int, tuple[JudgedCohort, ...]]:
+        return {0: seen.joint[hospital]} if self.joint else seen.judged[hospital]
 
 
 @dataclass
@@ -115,8 +128,8 @@ class QualityGate:
 
     def see(self, now: Insight) -> frozenset[bytes]:
         """See `SuspicionRule`."""
-        for history in now.history.values():
-            quality = decode(history)
+        for found in now.found.values():
+            quality = quality_scores(found)
             self._suspected.update(device for device, score in quality.items() if score < self.gate)
         return frozenset(self._suspected)
 

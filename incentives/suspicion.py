@@ -1,8 +1,8 @@
 """Evidence that a device harms the cohorts that it is in: bets that an honest device wins as often as it loses.
 
 Cohorts are drawn at random after the ready lists are fixed, so chance decides beside whom a device is summed.
-With z_c the standardised utility of cohort c, a_j the weight of member j in its mean and f_j the effect that
-past rounds foretell of j (:mod:`incentives.suspicion_forecast`), let
+With z_c the standardised utility of cohort c as one validator saw it, a_j the weight of member j in its mean
+and f_j the effect that past rounds foretell of j (:mod:`incentives.suspicion_forecast`), let
 
     r_c = z_c - sum of a_j f_j over its members j,
     s_i = r_c + a_i (f_i - mean f of the others),  c the cohort of device i:
@@ -12,24 +12,30 @@ cohort is behind pays
 
     e_i = N exp(-b (s_i + m_i)) / (n_c exp(-b (s_i + m_i)) + sum over other cohorts k of n_k exp(-b r_k)),
 
-where n_k counts the members of a cohort and N those of all, and m_i = margin * a_i / sqrt(sum of a_j^2) is what
-the margin allows of i. If what is unexplained of i is exchangeable with what is of the others, and the margin
-0, then i is in cohort k with probability n_k / N whatever the r are, so that e_i has mean 1, heavy tails or
-not. e_i falls as s_i rises: the mean is at most 1 for every device whose cohorts do worse by no more than m_i
-than with such a device in its stead. (Conditional randomisation e-values: cf. Shafer, JRSS A 2021; Ramdas and
-Wang, Hypothesis Testing with E-values, 2025.)
+where n_k counts the members of a cohort and N those of all, and
+
+    m_i = margin * a_i sqrt(K / (K - 1)) / sqrt(sum of a_j^2)
+
+is what the margin allows of i: means of K cohorts that share out a whole pool of devices spread by only
+sqrt((K - 1) / K) of what means of as many independent devices would (finite population correction: Cochran,
+Sampling Techniques, 3rd ed., section 2.6). If what is unexplained of i is exchangeable with what is of the
+others, and the margin 0, then i is in cohort k with probability n_k / N whatever the r are, so that e_i has
+mean 1, heavy tails or not. e_i falls as s_i rises: the mean is at most 1 for every device whose cohorts do
+worse by no more than m_i than with such a device in its stead. (Conditional randomisation e-values: cf.
+Shafer, JRSS A 2021; Ramdas and Wang, Hypothesis Testing with E-values, 2025.)
 
 The product of the e_i over rounds is then a test supermartingale; so is any mixture over stakes and over
-rounds to begin at that is fixed beforehand. By Ville's inequality it ever reaches N_all / alpha with
-probability at most alpha / N_all, and by the union bound *any* of N_all honest devices is ever suspected with
-probability at most alpha. docs/quarantine.md states what is assumed, and what is not covered.
+rounds to begin at that is fixed beforehand. Each validator's view feeds an account of its own; what the
+accounts say together (:mod:`incentives.suspicion_wealth`) ever reaches N_all / alpha with probability at most
+alpha / N_all, whatever a minority of validators says. By the union bound *any* of N_all honest devices is ever
+suspected with probability at most alpha. docs/quarantine.md states what is assumed, and what is not covered.
 
 Everything is a function of the rounds' bundles. Logarithms are rounded down to millionths, so that the last
 bits of an exponential do not show.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +43,12 @@ import numpy as np
 import numpy.typing as npt
 
 from incentives.errors import IncentivesError
-from incentives.evidence import RoundEvidence
-from incentives.scoring import MICRO, STANDARD_LIMIT
+from incentives.scoring import MICRO
+from incentives.suspicion_views import JudgedCohort
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
-_FIRST: Final = 0.5  # of the wealth is staked in the first round, the rest spread over later ones
 _LARGEST_STAKE: Final = 10.0
 _LARGEST_LOG: Final = 600.0  # beyond some 700 exp() leaves the doubles
 
@@ -58,7 +63,7 @@ class SuspicionSettings:
     Attributes:
         alpha: probability that any honest device of the federation is ever suspected in an epoch, at most.
         margin: how far behind a typical device one may be and still count as honest, in standard deviations that
-            single devices would have if a round's cohorts differed by nothing else.
+            single devices would have if a round's cohorts differed by nothing else but who is in them.
         stakes: bets that are placed side by side; small ones find small harm, large ones great harm sooner.
         horizon: rounds over which bets begin, at least 2: those of an epoch.
         quarantine_rounds: rounds of the first quarantine; each later one of the epoch is twice as long.
@@ -95,63 +100,13 @@ class SuspicionSettings:
                 raise IncentivesError(f"suspicion {name} is {getattr(self, name)}: it must be at least 1")
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedCohort:
-    """A valued cohort, with what was fixed before its utility was known.
-
-    Attributes:
-        members: addresses (20 bytes) of the devices whose updates are in the sum.
-        weights: public weight of each in the mean, at least 1.
-        utility: combined standardised utility, millionths.
-        pool: which devices were drawn together; cohorts are compared within a pool (its link class).
-
-    Raises:
-        IncentivesError: if the cohort is empty, names a member twice, or weights do not fit.
-    """
-
-    members: tuple[bytes, ...]
-    weights: tuple[int, ...]
-    utility: int
-    pool: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.members or len(set(self.members)) != len(self.members):
-            raise IncentivesError(f"a cohort of {len(self.members)} members is empty or names one twice")
-        if len(self.weights) != len(self.members) or min(self.weights) < 1:
-            raise IncentivesError(
-                f"weights {self.weights} for {len(self.members)} members: give each one of at least 1"
-            )
-
-
-def judged_cohorts(evidence: RoundEvidence, pools: Sequence[int] = ()) -> tuple[JudgedCohort, ...]:
-    """What a round says of a hospital, as the test sees it: in spreads of the round, clipped at four.
-
-    Args:
-        evidence: the hospital's valued cohorts.
-        pools: of each of them, in their order; all were drawn together without it.
-
-    Raises:
-        IncentivesError: if pools do not fit.
-    """
-    drawn = tuple(pools) or (0,) * len(evidence.cohorts)
-    if len(drawn) != len(evidence.cohorts):
-        raise IncentivesError(f"{len(drawn)} pools for {len(evidence.cohorts)} cohorts: give each its own")
-    found = []
-    for cohort, pool in zip(evidence.cohorts, drawn, strict=True):
-        utility = cohort.utility * MICRO // evidence.scale
-        bounded = min(max(utility, -STANDARD_LIMIT), STANDARD_LIMIT)
-        weights = cohort.weights or (1,) * len(cohort.members)
-        found.append(JudgedCohort(cohort.members, weights, bounded, pool))
-    return tuple(found)
-
-
 def log_e_values(
     cohorts: Iterable[JudgedCohort], forecast: Mapping[bytes, int], settings: SuspicionSettings
 ) -> dict[bytes, tuple[int, ...]]:
     """What a round's bets against each device of a hospital pay.
 
     Args:
-        cohorts: the hospital's valued cohorts of the round.
+        cohorts: the hospital's cohorts of the round, as one validator saw them.
         forecast: effect of each device on a sum that is its own alone, in thousandths of a spread, foretold
             from earlier rounds; a device without one counts as typical (0).
         settings: stakes and margin.
@@ -165,18 +120,18 @@ def log_e_values(
     """
     pools: dict[int, list[JudgedCohort]] = {}
     for cohort in cohorts:
-        pools.setdefault(cohort.pool, []).append(cohort)
+        pools.setdefault(cohort.drawn.pool, []).append(cohort)
     found: dict[bytes, tuple[int, ...]] = {}
     for _, together in sorted(pools.items()):
         if len(together) < 2:
             continue
-        devices = [device for cohort in together for device in cohort.members]
+        devices = [device for cohort in together for device in cohort.drawn.members]
         if len(set(devices)) != len(devices) or not found.keys().isdisjoint(devices):
             raise IncentivesError("a device is in two cohorts of a round: each is drawn into one")
         foretold = np.array([forecast.get(device, 0) / FORECAST_UNIT for device in devices])
         logs = _log_pays(_Pool.of(together), foretold, settings)
-        floored = np.floor(logs * MICRO).astype(np.int64)
-        found.update((device, tuple(map(int, floored[:, k]))) for k, device in enumerate(devices))
+        floored = np.floor(logs * MICRO).astype(np.int64).T.tolist()
+        found.update(zip(devices, map(tuple, floored), strict=True))
     return found
 
 
@@ -191,10 +146,11 @@ class _Pool:
 
     @classmethod
     def of(cls, cohorts: list[JudgedCohort]) -> "_Pool":
-        sizes = np.array([len(cohort.members) for cohort in cohorts])
-        shares = [weight / sum(cohort.weights) for cohort in cohorts for weight in cohort.weights]
+        weights = [np.array(cohort.drawn.weights, dtype=np.float64) for cohort in cohorts]
+        sizes = np.array([len(own) for own in weights])
+        shares = np.concatenate([own / own.sum() for own in weights])
         utilities = np.array([cohort.utility / MICRO for cohort in cohorts])
-        return cls(sizes, utilities, np.repeat(np.arange(len(cohorts)), sizes), np.array(shares))
+        return cls(sizes, utilities, np.repeat(np.arange(len(cohorts)), sizes), shares)
 
 
 def _log_pays(pool: _Pool, foretold: _Floats, settings: SuspicionSettings) -> _Floats:
@@ -202,72 +158,14 @@ def _log_pays(pool: _Pool, foretold: _Floats, settings: SuspicionSettings) -> _F
     unexplained = pool.utilities - np.bincount(pool.homes, pool.shares * foretold)
     of_others = (foretold.sum() - foretold) / (len(foretold) - 1)
     effective = 1 / np.bincount(pool.homes, pool.shares**2)
-    allowed = settings.margin * pool.shares * np.sqrt(effective[pool.homes])
+    cohorts = len(pool.sizes)
+    unit = math.sqrt(cohorts / (cohorts - 1))
+    allowed = settings.margin * unit * pool.shares * np.sqrt(effective[pool.homes])
     own = unexplained[pool.homes] + pool.shares * (foretold - of_others) + allowed
-    elsewhere = pool.homes[:, None] != np.arange(len(pool.sizes))
+    elsewhere = pool.homes[:, None] != np.arange(cohorts)
     ahead = own[:, None] - unexplained
     rows = []
     for stake in settings.stakes:
         terms = np.where(elsewhere, np.exp(np.clip(stake * ahead, -_LARGEST_LOG, _LARGEST_LOG)), 1.0)
         rows.append(math.log(len(foretold)) - np.log(terms @ pool.sizes))
     return np.stack(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Wealth:
-    """What has been won by betting against a device since its test began, from 1.
-
-    Attributes:
-        rounds: rounds that bets were placed in.
-        stakes: wealth of each stake, over all rounds that bets began at; what waits to be staked is beside it.
-    """
-
-    rounds: int
-    stakes: tuple[float, ...]
-
-    @classmethod
-    def initial(cls, settings: SuspicionSettings) -> "Wealth":
-        """Nothing placed yet: a wealth of 1."""
-        return cls(0, (0.0,) * len(settings.stakes))
-
-    def after(self, log_pay: tuple[int, ...], settings: SuspicionSettings) -> "Wealth":
-        """The wealth after a round's bets.
-
-        Args:
-            log_pay: what :func:`log_e_values` says of the device.
-            settings: those of the test.
-        """
-        placed = _placed(self.rounds, settings.horizon)
-        stakes = tuple(
-            (wealth + placed) * math.exp(pay / MICRO)
-            for wealth, pay in zip(self.stakes, log_pay, strict=True)
-        )
-        return Wealth(self.rounds + 1, stakes)
-
-    def log_wealth(self, settings: SuspicionSettings) -> int:
-        """Natural logarithm of the whole, in thousandths, rounded down."""
-        waiting = 1 - sum(_placed(k, settings.horizon) for k in range(self.rounds))
-        whole = sum(self.stakes) / len(self.stakes) + max(0.0, waiting)
-        return math.floor(1_000 * math.log(whole)) if whole > 0 else -1_000 * 1_000
-
-
-def _placed(rounds: int, horizon: int) -> float:
-    """Part of the wealth that a bet which begins after so many rounds starts with."""
-    if rounds == 0:
-        return _FIRST
-    return (1 - _FIRST) / (horizon - 1) if rounds < horizon else 0.0
-
-
-def log_limit(probability: float, tests: int) -> int:
-    """What a logarithm of wealth, in thousandths, must reach for suspicion: log(tests / probability), rounded up.
-
-    Args:
-        probability: of suspecting any honest one, at most.
-        tests: how many are tested beside each other.
-
-    Raises:
-        IncentivesError: if nothing is tested, or the probability is none.
-    """
-    if tests < 1 or not 0 < probability < 1:
-        raise IncentivesError(f"{tests} tests at {probability}: test at least 1, between 0 and 1")
-    return math.ceil(1_000 * math.log(tests / probability))

@@ -4,19 +4,28 @@ A pure fold over the rounds' evidence, which edge, attesting hospitals and audit
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from incentives.errors import IncentivesError
-from incentives.suspicion import JudgedCohort, SuspicionSettings, Wealth, log_e_values, log_limit
+from incentives.suspicion import SuspicionSettings, log_e_values
 from incentives.suspicion_standing import Standing, Status
+from incentives.suspicion_views import JudgedCohort
+from incentives.suspicion_wealth import Accounts, log_limit, tolerated
 
 
 @dataclass(frozen=True, slots=True)
 class HospitalEvidence:
-    """What a round says of one hospital's devices: its valued cohorts, and what was foretold before."""
+    """What a round says of one hospital's devices.
 
-    cohorts: tuple[JudgedCohort, ...]
+    Attributes:
+        hospital: its id.
+        views: its cohorts, as each validator that revealed its utilities saw them.
+        forecast: effects of its devices that were foretold before the round, from what validators agreed on.
+    """
+
+    hospital: int
+    views: Mapping[int, tuple[JudgedCohort, ...]]
     forecast: Mapping[bytes, int]
 
 
@@ -28,7 +37,7 @@ class Decision:
         device: its address of the epoch, 20 bytes.
         status: its status from the next round on.
         until: first round after a quarantine; 0 otherwise.
-        evidence: log of the wealth won by betting against it, thousandths of a nat.
+        evidence: log of what the accounts of bets against it say together, thousandths of a nat.
         limit: what evidence must reach for suspicion, likewise.
     """
 
@@ -49,8 +58,9 @@ class Watch:
     Attributes:
         settings: those of the spec.
         enrolled: devices of the whole federation in this epoch: as many tests are made.
+        hospitals: ids of the consortium when the epoch began; all but its own judge a device.
         standings: of the devices that are not free, or have been in quarantine.
-        wealth: what was won against each device that was judged since its test began.
+        accounts: what was won against each device that was judged since its test began.
 
     Raises:
         IncentivesError: if nobody is enrolled.
@@ -58,11 +68,16 @@ class Watch:
 
     settings: SuspicionSettings
     enrolled: int
+    hospitals: frozenset[int]
     standings: Mapping[bytes, Standing] = field(default_factory=lambda: MappingProxyType({}))
-    wealth: Mapping[bytes, Wealth] = field(default_factory=lambda: MappingProxyType({}))
+    accounts: Mapping[bytes, Accounts] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         log_limit(self.settings.alpha, self.enrolled)
+
+    def validators(self, hospital: int) -> frozenset[int]:
+        """Who may judge a hospital's devices throughout the epoch, whether or not it reveals anything."""
+        return self.hospitals - {hospital}
 
     def standing(self, device: bytes) -> Standing:
         """Where a device stands for the next round."""
@@ -97,32 +112,51 @@ class Watch:
         Raises:
             IncentivesError: if a device comes twice, or took part in quarantine.
         """
-        pays: dict[bytes, tuple[int, ...]] = {}
-        for item in evidence:
-            found = log_e_values(item.cohorts, item.forecast, self.settings)
-            if not pays.keys().isdisjoint(found):
-                raise IncentivesError("a device is in cohorts of two hospitals: each is enrolled at one")
-            pays.update(found)
-        standings, wealth = dict(self.standings), dict(self.wealth)
+        bets = self._bets(evidence)
+        standings, accounts = dict(self.standings), dict(self.accounts)
         decisions = []
-        for device in sorted(pays.keys() | self.standings.keys()):
-            now, log_pay = self.standing(device), pays.get(device)
-            won = wealth.get(device, Wealth.initial(self.settings))
-            if log_pay is not None:
-                won = wealth[device] = won.after(log_pay, self.settings)
-            total, limit = won.log_wealth(self.settings), self.limit(device)
-            then = now.after(
-                round_number,
-                judged=log_pay is not None,
-                suspected=log_pay is not None and total >= limit,
-                settings=self.settings,
-            )
+        for device in sorted(bets.keys() | self.standings.keys()):
+            now, limit, placed = self.standing(device), self.limit(device), bets.get(device)
+            total, judged, suspected = 0, False, False
+            if placed is not None:
+                before = accounts.get(device) or Accounts(placed.validators)
+                accounts[device] = after = before.after(placed.log_pays, self.settings)
+                total = after.evidence(self.settings)
+                suspected = total >= limit
+                judged = suspected or len(placed.log_pays) > tolerated(placed.validators)
+            then = now.after(round_number, judged=judged, suspected=suspected, settings=self.settings)
             if then.status is not now.status:
-                wealth.pop(device, None)  # what follows is judged on fresh evidence alone
+                accounts.pop(device, None)  # what follows is judged on fresh evidence alone
                 decisions.append(Decision(device, then.status, then.until, total, limit))
             if then != _FREE:
                 standings[device] = then
-        return Watch(self.settings, self.enrolled, standings, wealth), tuple(decisions)
+        return replace(self, standings=standings, accounts=accounts), tuple(decisions)
+
+    def _bets(self, evidence: Iterable[HospitalEvidence]) -> dict[bytes, "_Bets"]:
+        """The round's bets by device.
+
+        Raises:
+            IncentivesError: if a device is in two cohorts, or in those of two hospitals.
+        """
+        found: dict[bytes, _Bets] = {}
+        for item in evidence:
+            judges, own = self.validators(item.hospital), dict[bytes, _Bets]()
+            for validator in sorted(judges & item.views.keys()):
+                pays = log_e_values(item.views[validator], item.forecast, self.settings)
+                for device, log_pay in pays.items():
+                    own.setdefault(device, _Bets(len(judges), {})).log_pays[validator] = log_pay
+            if not found.keys().isdisjoint(own):
+                raise IncentivesError("a device is in cohorts of two hospitals: each is enrolled at one")
+            found.update(own)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Bets:
+    """What a round's bets on one device pay, by validator, and how many validators may bet."""
+
+    validators: int
+    log_pays: dict[int, tuple[int, ...]]
 
 
 def took_part_in_quarantine(watch: Watch, ready: Collection[bytes]) -> tuple[bytes, ...]:

@@ -271,10 +271,10 @@ def quarantine(
     _known_data(data)
     with _status(as_json) as say:
         figures = measure_quarantine(data=data, quick=quick, seeds=seeds, progress=say)
-    power, saved = quarantine_tables(figures)
+    power, *others = quarantine_tables(figures)
     _show(as_json, figures.to_json(), power)
-    if not as_json:
-        _show(as_json, {}, saved)
+    for table in () if as_json else others:
+        _show(as_json, {}, table)
 
 
 @app.command()

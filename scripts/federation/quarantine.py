@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from incentives import DecoderSettings, RoundEvidence
-from incentives.suspicion import judged_cohorts
+from incentives import CohortKey, DecoderSettings, IncentivesError, SpreadFloor
 from incentives.suspicion_forecast import in_spreads
 from incentives.suspicion_standing import Status
+from incentives.suspicion_views import DrawnCohort, JudgedCohort, judged_views
 from incentives.suspicion_watch import Decision, HospitalEvidence, Watch
-from scripts.federation.contributions import History, decoded, evidence_of
+from scripts.federation.contributions import History, decoded
 from scripts.federation.quarantine_settings import QUARANTINE, read_quarantine
-from scripts.federation.record import HospitalRecord, RoundRecord
+from scripts.federation.record import RoundRecord
 
 Decisions = Mapping[int, tuple[Decision, ...]]
 """What a round decides of each hospital's devices."""
@@ -20,7 +20,7 @@ Decisions = Mapping[int, tuple[Decision, ...]]
 def watch_of(record: RoundRecord) -> Watch | None:
     """The watch before the first round of an epoch; None where nobody is suspected: in other profiles, or if so agreed.
 
-    Every device that is enrolled anywhere counts as a test.
+    Every device that is enrolled anywhere counts as a test, and every other hospital as one that may judge it.
 
     Raises:
         SpecError: settings out of range.
@@ -29,7 +29,8 @@ def watch_of(record: RoundRecord) -> Watch | None:
     settings = read_quarantine(record.scoring.get(QUARANTINE))
     if settings is None or not record.device_quality_scored:
         return None
-    return Watch(settings, sum(len(part.advertisements) for part in record.hospitals.values()))
+    enrolled = sum(len(part.advertisements) for part in record.hospitals.values())
+    return Watch(settings, enrolled, frozenset(record.hospitals))
 
 
 def decide(
@@ -51,12 +52,7 @@ def decide(
     before = watch or watch_of(record)
     if before is None:
         return None, dict.fromkeys(record.hospitals, ())
-    decoder = DecoderSettings(**record.scoring["decoder"])
-    evidence = [
-        _evidence(record.hospitals[hospital], found, _earlier(history, hospital, record.number), decoder)
-        for hospital, found in sorted(evidence_of(record).items())
-    ]
-    after, decisions = before.after(record.number, evidence)
+    after, decisions = before.after(record.number, _evidence(before, record, history))
     return after, {
         hospital: tuple(decision for decision in decisions if decision.device in part.slots)
         for hospital, part in record.hospitals.items()
@@ -73,16 +69,31 @@ def quarantined(record: RoundRecord) -> tuple[Decision, ...]:
     )
 
 
-def _earlier(history: History, hospital: int, number: int) -> list[RoundEvidence]:
-    return [item for item in history.get(hospital, ()) if item.round < number]
+def _evidence(watch: Watch, record: RoundRecord, history: History) -> Iterator[HospitalEvidence]:
+    """What the round says of each hospital that enough others may judge."""
+    decoder, views = DecoderSettings(**record.scoring["decoder"]), _views(record)
+    for hospital in sorted(record.hospitals):
+        if len(watch.validators(hospital)) >= record.scoring["min_views"]:
+            earlier = [item for item in history.get(hospital, ()) if item.round < record.number]
+            foretold = in_spreads(decoded(tuple(earlier), decoder), earlier, decoder)
+            yield HospitalEvidence(hospital, views.get(hospital, {}), foretold)
 
 
-def _evidence(
-    part: HospitalRecord, found: RoundEvidence, earlier: Sequence[RoundEvidence], decoder: DecoderSettings
-) -> HospitalEvidence:
-    """Cohorts are compared within a link class, within which they were drawn."""
-    classes = {tuple(cohort.survivors): cohort.link_class for cohort in part.cohorts if cohort.summed}
-    pools = [classes[cohort.members] for cohort in found.cohorts]
-    return HospitalEvidence(
-        judged_cohorts(found, pools), in_spreads(decoded(tuple(earlier), decoder), earlier, decoder)
-    )
+def _views(record: RoundRecord) -> dict[int, dict[int, tuple[JudgedCohort, ...]]]:
+    """The round's cohorts by hospital and validator, to be compared within a link class as they were drawn."""
+    if not record.device_quality_scored:
+        return {}
+    drawn = {}
+    for hospital, part in record.hospitals.items():
+        rows = {d.address: record.spec.credited_rows(d.rows, d.device_class) for d in part.ready}
+        for cohort in part.cohorts:
+            if cohort.summed:
+                if not rows.keys() >= set(cohort.survivors):
+                    raise IncentivesError(
+                        f"a member of cohort {cohort.cohort} of hospital {hospital} is on no ready list"
+                    )
+                weights = tuple(rows[device] for device in cohort.survivors)
+                key = CohortKey(hospital, cohort.cohort)
+                drawn[key] = DrawnCohort(tuple(cohort.survivors), weights, cohort.link_class)
+    gains = {validator: said.path_gains for validator, said in record.validators.items()}
+    return judged_views(gains, drawn, floor=SpreadFloor(**record.scoring["decode_floor"]))

@@ -12,9 +12,11 @@ from benchmarks.quarantine import (
     RECIPES,
     PowerCell,
     QuarantineFigures,
+    SavedCell,
     measure_quarantine,
     placed,
 )
+from benchmarks.quarantine_lies import LieCell, measure_lies, told_lies
 from benchmarks.quarantine_rounds import Conduct, Rounds, account
 from benchmarks.quarantine_rules import Betting, Observed, PosteriorZ, QualityGate, first_suspicions
 from benchmarks.quarantine_table import quarantine_tables
@@ -68,11 +70,13 @@ def test_misconduct_changes_what_the_model_learns(world, conduct):
 def test_every_rule_sees_the_same_rounds(world):
     federation = rounds_of(world, Conduct.LABEL_FLIP)
     count = 4 * DEVICES_EACH
-    observed = Observed([Betting(count), PosteriorZ(count, 4), QualityGate()])
+    rules = [Betting(count), Betting(count, joint=True), PosteriorZ(count, 4), QualityGate()]
+    observed = Observed(rules)
     for _ in range(4):
         observed.see(federation.play((8,))[8])
     assert set(observed.suspected) == {
         "betting, margin 1.5",
+        "betting on the median, margin 1.5",
         "posterior z, Bonferroni",
         "quality below the gate",
     }
@@ -86,15 +90,47 @@ def test_the_first_suspicion_counts():
     assert first_suspicions(found) == {one: 2, two: 3}
 
 
-def test_the_table_shows_power_delay_and_errors():
+def test_a_liar_stays_within_what_honest_validators_say_and_speaks_of_no_other_hospital(world):
+    federation = rounds_of(world, Conduct.HONEST)
+    victim = DEVICES_EACH + 2  # of hospital 2
+    for _ in range(3):
+        seen = federation.play((8,))[8]
+        lied = told_lies(seen, federation.rows, 4, victim)
+        assert {v: view for v, view in lied.views.items() if v != 4} == {
+            v: view for v, view in seen.views.items() if v != 4
+        }
+        changed = {key for key, gain in lied.views[4].items() if gain != seen.views[4][key]}
+        assert {key.hospital for key in changed} == {2}
+        for home, by in seen.judged.items():
+            assert all(lied.judged[home][validator] == by[validator] for validator in by if validator != 4)
+
+
+def test_the_tables_show_power_delay_errors_gains_and_lies():
     cell = PowerCell(None, "label flip", 10, "betting, margin 1.5", 0.75, 0.1, 31.0, 1, 0.002, 5)
+    clean = PowerCell(None, "honest", 10, "betting, margin 1.5", None, None, None, 0, 0.0, 5)
     missed = PowerCell(0.5, "sends zeros", 24, "betting, margin 1.5", 0.1, None, None, 0, 0.0, 5)
-    figures = QuarantineFigures("har", (cell, missed), (), 192, 4, 19, 50, 5, SuspicionSettings())
-    power, saved = quarantine_tables(figures)
-    assert power.rows[0][-1] == "75% (10%), round 31; wrong: 1 of 5 runs, 0.2%"
-    assert power.rows[1][-1] == "10%, round -; wrong: 0 of 5 runs, 0.0%"
-    assert not saved.rows
-    assert json.loads(json.dumps(figures.to_json()))["power"][0]["power"] == 0.75
+    saved = SavedCell(None, "label flip", 0.9, 0.8, 0.86, 0.06, 0.012, 0.4, 0.001)
+    lies = LieCell("wdbc", "betting, margin 1.5", 10, 20, 0, 1, 18.0)
+    figures = QuarantineFigures(
+        "har", (clean, cell, missed), (saved,), (lies,), 192, 4, 19, 50, 5, SuspicionSettings()
+    )
+    power, errors, gains, lying = quarantine_tables(figures)
+    assert power.rows[1][-1] == "75% (10%), round 31; wrong: 1 of 5 runs, 0.2%"
+    assert power.rows[2][-1] == "10%, round -; wrong: 0 of 5 runs, 0.0%"
+    assert [row[2:] for row in errors.rows] == [
+        ("all honest", "0 of 5 runs, 0.00%"),
+        ("with misconduct", "1 of 5 runs, 0.20%"),
+        ("with misconduct", "0 of 5 runs, 0.00%"),
+    ]
+    assert gains.rows[0][2:6] == ("90.0%", "80.0%", "86.0%", "+6.0 (1.2)")
+    assert lying.rows == (("wdbc", "10", "betting, margin 1.5", "0 of 20", "1 of 20", "18"),)
+    assert json.loads(json.dumps(figures.to_json()))["power"][1]["power"] == 0.75
+
+
+def test_lies_are_tried_on_a_device_of_each_hospital_by_both_rules(world):
+    cells = measure_lies("wdbc", {0: world}, RECIPES["wdbc"], SuspicionSettings(), rounds=3)
+    assert [cell.rule for cell in cells] == ["betting, margin 1.5", "betting on the median, margin 1.5"]
+    assert all((cell.tries, cell.truthful, cell.suspected) == (4, 0, 0) for cell in cells)
 
 
 @pytest.mark.slow
@@ -108,5 +144,6 @@ def test_a_small_bench_runs_from_end_to_end():
         alphas=(math.inf,),
         devices_each=32,
     )
-    assert len(figures.power) == 2 * 4
+    assert len(figures.power) == 2 * 5
     assert len(figures.saved) == 1
+    assert len(figures.lies) == 2

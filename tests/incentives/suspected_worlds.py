@@ -1,14 +1,17 @@
-"""Hospitals with known devices: cohorts drawn at random, utilities from effects and noise."""
+"""A hospital with known devices, judged by three others: cohorts drawn at random, utilities from effects and noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from incentives.suspicion import JudgedCohort, SuspicionSettings
+from incentives.suspicion import SuspicionSettings
 from incentives.suspicion_standing import Status
+from incentives.suspicion_views import DrawnCohort, JudgedCohort
 from incentives.suspicion_watch import Decision, HospitalEvidence, Watch
 
 MICRO = 1_000_000
+HOME = 1
+CONSORTIUM = frozenset({1, 2, 3, 4})
 
 
 def device(index: int) -> bytes:
@@ -36,6 +39,20 @@ def utilities_of(groups: list[list[int]], effects: np.ndarray, noise: np.ndarray
     ]
 
 
+def judged(
+    groups: Sequence[Sequence[int]],
+    utilities: Sequence[int],
+    weights: Sequence[Sequence[int]] = (),
+    pool: int = 0,
+) -> tuple[JudgedCohort, ...]:
+    """Cohorts of these devices with these utilities, in millionths; of equal weights without any."""
+    own = weights or [(1,) * len(group) for group in groups]
+    return tuple(
+        JudgedCohort(DrawnCohort(tuple(device(int(k)) for k in group), tuple(shares), pool), utility)
+        for group, shares, utility in zip(groups, own, utilities, strict=True)
+    )
+
+
 def play(
     effects: np.ndarray,
     *,
@@ -55,18 +72,17 @@ def play(
         foretold: whether the others' effects are known from the start, but for a fifth of each.
     """
     rng = np.random.default_rng(seed)
-    watch, decisions = Watch(settings, len(effects)), []
+    watch, decisions = Watch(settings, len(effects), CONSORTIUM), []
     known = {device(k): round(800 * effect) for k, effect in enumerate(effects)} if foretold else {}
     for number in range(1, rounds + 1):
         effects = (changes or {}).get(number, effects)
         there = [k for k in range(len(effects)) if device(k) not in watch.barred()]
-        groups = drawn(rng, there, cohorts)
-        values = utilities_of(groups, effects, noise(rng, cohorts))
-        members = [tuple(device(k) for k in group) for group in groups]
-        judged = tuple(
-            JudgedCohort(who, (1,) * len(who), value) for who, value in zip(members, values, strict=True)
-        )
-        watch, found = watch.after(number, [HospitalEvidence(judged, known)])
+        groups, shared = drawn(rng, there, cohorts), noise(rng, cohorts)
+        views = {
+            validator: judged(groups, utilities_of(groups, effects, shared + rng.normal(0, 0.1, cohorts)))
+            for validator in sorted(watch.validators(HOME))
+        }
+        watch, found = watch.after(number, [HospitalEvidence(HOME, views, known)])
         decisions += [(number, decision) for decision in found]
     return watch, decisions
 

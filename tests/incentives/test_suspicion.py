@@ -7,20 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from suspected_worlds import MICRO, device, heavy_tailed, play, suspected
+from suspected_worlds import CONSORTIUM, MICRO, device, heavy_tailed, judged, play, suspected
 
 from incentives import CohortEvidence, IncentivesError, RoundEvidence
-from incentives.suspicion import (
-    JudgedCohort,
-    SuspicionSettings,
-    Wealth,
-    judged_cohorts,
-    log_e_values,
-    log_limit,
-)
+from incentives.suspicion import SuspicionSettings, log_e_values
 from incentives.suspicion_forecast import forecast
 from incentives.suspicion_standing import Status
+from incentives.suspicion_views import JudgedCohort
 from incentives.suspicion_watch import HospitalEvidence, Watch
+from incentives.suspicion_wealth import log_limit
 
 SETTINGS = SuspicionSettings()
 NO_MARGIN = replace(SETTINGS, margin=0.0)
@@ -32,17 +27,17 @@ def rounds(draw):
     sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
     devices = iter(range(16))
     utilities = st.integers(-4_000_000, 4_000_000)
-    groups = tuple(
-        JudgedCohort(tuple(device(next(devices)) for _ in range(size)), (1,) * size, draw(utilities))
-        for size in sizes
-    )
+    groups = [[next(devices) for _ in range(size)] for size in sizes]
     foretold = {device(k): draw(st.integers(-9_000, 9_000)) for k in range(sum(sizes))}
-    return groups, foretold
+    return judged(groups, [draw(utilities) for _ in sizes]), foretold
 
 
 def swapped(cohorts: tuple[JudgedCohort, ...], one: bytes, other: bytes) -> tuple[JudgedCohort, ...]:
     names = {one: other, other: one}
-    return tuple(replace(c, members=tuple(names.get(m, m) for m in c.members)) for c in cohorts)
+    return tuple(
+        replace(c, drawn=replace(c.drawn, members=tuple(names.get(m, m) for m in c.drawn.members)))
+        for c in cohorts
+    )
 
 
 def pays(cohorts, foretold, one: bytes) -> np.ndarray:
@@ -54,7 +49,7 @@ def pays(cohorts, foretold, one: bytes) -> np.ndarray:
 def test_a_bet_is_even_over_all_places_that_chance_could_have_given_the_device(drawn, chosen):
     """Nothing foretold: whatever the utilities, every device's pay over its possible places has mean 1."""
     cohorts, _ = drawn
-    devices = [member for cohort in cohorts for member in cohort.members]
+    devices = [member for cohort in cohorts for member in cohort.drawn.members]
     one = devices[chosen % len(devices)]
     places = [pays(swapped(cohorts, one, other), {}, one) for other in devices]
     np.testing.assert_allclose(np.mean(places, axis=0), 1, atol=1e-5)
@@ -65,13 +60,13 @@ def test_a_bet_is_even_over_all_places_that_chance_could_have_given_the_device(d
 def test_a_bet_is_even_where_companions_do_just_what_was_foretold(drawn, chosen):
     """Utilities are the foretold effects of all but one device, and a remainder that its place is independent of."""
     cohorts, foretold = drawn
-    devices = [member for cohort in cohorts for member in cohort.members]
+    devices = [member for cohort in cohorts for member in cohort.drawn.members]
     one = devices[chosen % len(devices)]
     foretold[one] = round(np.mean([foretold[other] for other in devices if other != one]))
     places = []
     for other in devices:
         moved = [
-            replace(c, utility=c.utility + round(1_000 * np.mean([foretold[m] for m in c.members])))
+            replace(c, utility=c.utility + round(1_000 * np.mean([foretold[m] for m in c.drawn.members])))
             for c in swapped(cohorts, one, other)
         ]
         places.append(pays(moved, foretold, one))
@@ -85,10 +80,7 @@ def test_a_forecast_that_is_wrong_costs_less_than_the_margin():
     places, lenient = [], []
     for _ in range(1_500):
         groups = np.array_split(rng.permutation(40), 4)
-        cohorts = [
-            JudgedCohort(tuple(device(int(k)) for k in group), (1,) * 10, round(rng.normal(0, 7e5)))
-            for group in groups
-        ]
+        cohorts = judged(groups, [round(rng.normal(0, 7e5)) for _ in groups])
         places.append(pays(cohorts, wrong, one)[:2])
         lenient.append(np.exp(np.array(log_e_values(cohorts, wrong, SETTINGS)[one])[:2] / MICRO))
     assert np.all(np.mean(places, axis=0) < 1.1)
@@ -109,24 +101,21 @@ def test_a_device_whose_cohort_does_better_is_not_suspected_more(drawn, more):
     first, *rest = cohorts
     better = (replace(first, utility=first.utility + more), *rest)
     before, after = (log_e_values(found, foretold, SETTINGS) for found in (cohorts, better))
-    for one in first.members:
+    for one in first.drawn.members:
         assert all(low <= high for low, high in zip(after[one], before[one], strict=True))
 
 
 def test_nothing_is_learnt_from_a_pool_with_a_single_cohort():
     cohorts = [
-        JudgedCohort((device(k),), (1,), utility, pool)
-        for k, (utility, pool) in enumerate([(-4_000_000, 0), (1_000_000, 1), (2_000_000, 1)])
+        *judged([[0]], [-4_000_000]),
+        *judged([[1], [2]], [1_000_000, 2_000_000], pool=1),
     ]
     assert set(log_e_values(cohorts, {}, SETTINGS)) == {device(1), device(2)}
     assert log_e_values([], {}, SETTINGS) == {}
 
 
 def test_harmful_companions_that_are_known_excuse_a_device():
-    cohorts = (
-        JudgedCohort((device(0), device(1)), (1, 1), -2_000_000),
-        JudgedCohort((device(2), device(3)), (1, 1), 0),
-    )
+    cohorts = judged([[0, 1], [2, 3]], [-2_000_000, 0])
     unknown = log_e_values(cohorts, {}, SETTINGS)
     known = log_e_values(cohorts, {device(1): -4_000}, SETTINGS)
     assert unknown[device(0)] == unknown[device(1)]
@@ -135,10 +124,7 @@ def test_harmful_companions_that_are_known_excuse_a_device():
 
 def test_a_companion_of_more_weight_explains_more():
     def pay(weights):
-        groups = (
-            JudgedCohort((device(0), device(1), device(2)), (2, *weights), -1_000_000),
-            JudgedCohort((device(3), device(4), device(5)), (2, 2, 2), 0),
-        )
+        groups = judged([[0, 1, 2], [3, 4, 5]], [-1_000_000, 0], [(2, *weights), (2, 2, 2)])
         return log_e_values(groups, {device(1): -1_000}, SETTINGS)[device(0)]
 
     assert all(heavy < light for heavy, light in zip(pay((3, 1)), pay((1, 3)), strict=True))
@@ -184,25 +170,6 @@ def test_a_device_that_turns_bad_late_is_found_as_well():
     assert first > 41
 
 
-def test_wealth_begins_at_one_and_is_spread_over_the_epoch():
-    empty = Wealth.initial(SETTINGS)
-    assert empty.log_wealth(SETTINGS) == 0
-    even = (0,) * len(SETTINGS.stakes)
-    wealth = empty
-    for _ in range(SETTINGS.horizon + 5):
-        wealth = wealth.after(even, SETTINGS)
-        assert wealth.log_wealth(SETTINGS) in (-1, 0)
-
-
-def test_lost_bets_leave_what_was_not_yet_staked():
-    lost = (-20_000_000,) * len(SETTINGS.stakes)
-    wealth = Wealth.initial(SETTINGS).after(lost, SETTINGS)
-    assert wealth.log_wealth(SETTINGS) == math.floor(1_000 * math.log(0.5))
-    for _ in range(SETTINGS.horizon):
-        wealth = wealth.after(lost, SETTINGS)
-    assert wealth.log_wealth(SETTINGS) < -10_000
-
-
 def test_the_limit_grows_with_the_number_of_devices():
     assert log_limit(0.01, 1_000) == math.ceil(1_000 * math.log(100_000))
     with pytest.raises(IncentivesError, match="at least 1"):
@@ -244,35 +211,14 @@ def test_settings_out_of_range_are_refused(changes, message):
         SuspicionSettings(**changes)
 
 
-@pytest.mark.parametrize(
-    ("members", "weights"), [((), ()), ((1, 1), (1, 1)), ((1, 2), (1,)), ((1, 2), (1, 0))]
-)
-def test_a_cohort_that_cannot_be_is_refused(members, weights):
-    with pytest.raises(IncentivesError):
-        JudgedCohort(tuple(map(device, members)), weights, 0)
-
-
 def test_a_device_in_two_cohorts_or_two_hospitals_is_refused():
-    cohorts = tuple(JudgedCohort((device(k), device(k + 1)), (1, 1), 0) for k in range(2))
     with pytest.raises(IncentivesError, match="two cohorts"):
-        log_e_values(cohorts, {}, SETTINGS)
-    apart = tuple(JudgedCohort((device(k),), (1,), 0) for k in range(2))
+        log_e_values(judged([[0, 1], [1, 2]], [0, 0]), {}, SETTINGS)
+    apart = judged([[0], [1]], [0, 0])
     with pytest.raises(IncentivesError, match="two hospitals"):
-        Watch(SETTINGS, 2).after(1, [HospitalEvidence(apart, {})] * 2)
-
-
-def test_worths_are_taken_in_spreads_of_the_round_and_clipped():
-    members = [tuple(device(2 * k + j) for j in range(2)) for k in range(3)]
-    worths = (-900, 300, 3)
-    evidence = RoundEvidence(
-        4, tuple(CohortEvidence(who, worth) for who, worth in zip(members, worths, strict=True)), scale=100
-    )
-    found = judged_cohorts(evidence, (0, 0, 1))
-    assert [cohort.utility for cohort in found] == [-4 * MICRO, 3 * MICRO, 3 * MICRO // 100]
-    assert [cohort.pool for cohort in found] == [0, 0, 1]
-    assert found[0].weights == (1, 1)
-    with pytest.raises(IncentivesError, match="pools"):
-        judged_cohorts(evidence, (0,))
+        Watch(SETTINGS, 2, CONSORTIUM).after(
+            1, [HospitalEvidence(hospital, {3: apart}, {}) for hospital in (1, 2)]
+        )
 
 
 def test_decisions_say_what_they_rest_on():

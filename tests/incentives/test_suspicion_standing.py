@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from suspected_worlds import device, play, suspected
+from suspected_worlds import CONSORTIUM, device, play, suspected
 
 from incentives import IncentivesError
 from incentives.suspicion import SuspicionSettings
@@ -127,8 +127,8 @@ def test_a_device_on_probation_is_judged_on_fresh_evidence_alone():
 
 
 def test_a_barred_device_on_a_ready_list_is_named():
-    watch = Watch(SETTINGS, 3, {device(1): Standing(Status.QUARANTINE, 9, strikes=1)})
+    watch = Watch(SETTINGS, 3, CONSORTIUM, {device(1): Standing(Status.QUARANTINE, 9, strikes=1)})
     assert took_part_in_quarantine(watch, [device(0), device(1)]) == (device(1),)
     assert watch.unpaid() == {device(1)}
     with pytest.raises(IncentivesError):
-        Watch(SETTINGS, 0)
+        Watch(SETTINGS, 0, CONSORTIUM)

@@ -10,6 +10,7 @@ from told_records import facts_of_honest, with_part
 from fl_core.errors import SpecError
 from fl_core.simulation.behaviours import Behaviour
 from fl_core.spec import Profile
+from incentives import IncentivesError
 from incentives.suspicion import SuspicionSettings
 from incentives.suspicion_standing import Status
 from scripts.federation.alerts import read_alerts
@@ -191,6 +192,46 @@ def test_nobody_is_suspected_where_it_was_not_agreed_or_the_profile_scores_no_de
         watch, decisions = decide(None, told, {})
         assert watch is None
         assert not any(decisions.values())
+
+
+def accounts_after(record, **changes):
+    """What validators' accounts are worth after a first round, by device and validator."""
+    watch, _ = decide(None, replace(record, **changes), {})
+    return {device: dict(accounts.wealth) for device, accounts in watch.accounts.items()}
+
+
+def test_each_validator_has_an_account_against_every_device_of_the_other_hospitals(records):
+    record = records[0]
+    accounts = accounts_after(record)
+    for hospital, part in record.hospitals.items():
+        judged = {device for cohort in part.cohorts for device in cohort.survivors}
+        assert all(set(accounts[device]) == set(record.hospitals) - {hospital} for device in judged)
+
+
+def test_what_a_validator_tells_or_withholds_moves_no_account_but_its_own(records):
+    record, before = records[0], accounts_after(records[0])
+    said = record.validators[2]
+    gains = {key: -gain for key, gain in said.path_gains.items()}
+    told = {**record.validators, 2: replace(said, path_gains=gains)}
+    silent = {validator: own for validator, own in record.validators.items() if validator != 2}
+    for validators in (told, silent):
+        after = accounts_after(record, validators=validators)
+        for device, accounts in before.items():
+            others = {who: wealth for who, wealth in after[device].items() if who != 2}
+            assert others == {who: wealth for who, wealth in accounts.items() if who != 2}
+            assert after[device].get(2) != accounts.get(2) or 2 not in accounts
+
+
+def test_between_two_hospitals_nobody_is_suspected(records):
+    two = {hospital: part for hospital, part in records[0].hospitals.items() if hospital in (1, 2)}
+    assert accounts_after(records[0], hospitals=two) == {}
+
+
+def test_a_survivor_without_a_public_weight_cannot_be_judged(records):
+    part = records[0].hospitals[1]
+    missing = with_part(records[0], 1, ready=part.ready[1:])
+    with pytest.raises(IncentivesError, match="on no ready list"):
+        decide(None, missing, {})
 
 
 def test_settings_of_quarantine_survive_being_written_down():
