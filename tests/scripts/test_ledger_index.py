@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import ROOT
 
-from chain.deployments import Deployment
+from chain.deployments import CONTRACT_FIELDS, Deployment
 from scripts.console.errors import CommandError
 from scripts.console.index import INDEX_VARIABLE, index_target
 
@@ -19,8 +19,7 @@ HEAVY = ("torch", "sklearn", "pandas", "web3", "eth_account", "sqlalchemy", "mat
 
 def contracts():
     address = "0x" + "ab" * 20
-    names = ("authority", "settlement", "consortium", "token", "ledger", "distributor", "desk")
-    places = dict.fromkeys(names, address)
+    places = dict.fromkeys(CONTRACT_FIELDS, address)
     return SimpleNamespace(deployment=Deployment(31337, "0x" + "cd" * 32, 1, address, **places))
 
 
