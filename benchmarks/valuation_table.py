@@ -38,8 +38,8 @@ def valuation_table(figures: ValuationFigures) -> FigureTable:
             f"deviations over {_seeds(figures)}. AUC: flippers and free riders (zeros, or noise as long as an honest "
             "update) against clean devices; those with some random labels are in between, and count in the rank "
             "correlations. The truth is per device, on plain updates and rows that no validator holds: Shapley values "
-            f"from {figures.orders} orders a round, and leave-one-out. How well it finds bad devices itself bounds what "
-            "is to be expected: a device that sends zeros is worth more than many an honest one with few rows.",
+            f"from {figures.orders} orders a round, and leave-one-out. How well it finds bad devices itself bounds "
+            "what is to be expected: a device that sends zeros is worth more than many an honest one with few rows.",
             f"Goals without noise: AUC {AUC_GOAL_EASY} and rank {SHAPLEY_GOAL_EASY} at cohorts of 10 of devices that "
             f"are alike, {AUC_GOAL} and {SHAPLEY_GOAL} elsewhere, above GroupSV in both. Rank correlation of the "
             f"Shapley values with another estimate of them: {_reliability(figures)}.",
