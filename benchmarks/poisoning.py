@@ -16,12 +16,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from benchmarks.poisoning_grid import (
+    ATTACKS,
+    CURVE_ATTACKS,
+    DATA_ATTACKS,
+    DEFAULT_RULE,
+    QUICK,
+    RULES,
+    SCENARIOS,
+    Grid,
+)
 from benchmarks.poisoning_rounds import AttackedFederation, Outcome, Threat
 from benchmarks.tradeoff_federation import Layout, Recipe, TrialFederation, build_federation
 from benchmarks.workers import one_thread_each
 from fl_core.data import Table, load
 from fl_core.public_start import start_from_root
-from fl_core.robust import DEFAULT_SHARE, RULES, RuleName
 from fl_core.simulation import Behaviour
 from fl_core.training import LocalTraining, evaluate
 
@@ -29,16 +38,9 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 HOSPITALS = 4
-ROUNDS = 15
 COHORT = 16
-COHORTS = (10, 16, 24)
 DEVICES = {"har": 192, "wdbc": 192}
-ATTACKS = tuple(kind for kind in Behaviour if kind.attacks)
-DATA_ATTACKS = (Behaviour.LABEL_FLIP, Behaviour.BACKDOOR)
-CURVE_ATTACKS = (Behaviour.SIGN_FLIP, Behaviour.ADAPTIVE)
-SHARES = {"a": (0.1, 0.2, 0.4), "b": (0.02, 0.04, 0.08, 0.16)}
 GOAL = 0.03  # accuracy that an attack may cost under the default rule
-DEFAULT_RULE: RuleName = "fltrust"
 
 _STEP = LocalTraining(epochs=1, batch_size=1_024, learning_rate=1.0)  # a device's rows at once
 RECIPES: Mapping[str, Recipe] = {
@@ -48,44 +50,13 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """Who attacks in a row of the table.
-
-    Attributes:
-        name: short name.
-        label: for the table.
-        share: of the devices, or of one hospital's.
-        unclipped: class (b), arbitrary inputs; otherwise (a).
-        hospital: whether all attackers are at one hospital.
-    """
-
-    name: str
-    label: str
-    share: float
-    unclipped: bool
-    hospital: bool
-
-    def threat(self, behaviour: Behaviour) -> Threat:
-        """The scenario with an attack."""
-        return Threat(behaviour, self.share, self.unclipped, 1 if self.hospital else 0)
-
-
-SCENARIOS = (
-    Scenario("a20", "(a) clip holds, 20% of all devices", 0.2, False, False),
-    Scenario("b4", "(b) arbitrary inputs, 4% of all devices", 0.04, True, False),
-    Scenario("b-fifth", "(b) a fifth of one hospital's devices", 0.2, True, True),
-    Scenario("b-hospital", "(b) one hospital of four, all its devices", 1.0, True, True),
-)
-
-
-@dataclass(frozen=True)
 class AttackCell:
     """An attack in a scenario under a rule; means over seeds, cohorts of 16.
 
     Attributes:
         data: data set.
         scenario: name of the scenario; "honest" for nobody.
-        attack: name of the attack; "honest" for none.
+        attack: name of the attack; "honest" for none; "adaptive, PULL" where the rule trusts a root update.
         rule: the rule.
         accuracy: on the test rows after the last round.
         spread: standard deviation over seeds; None with one seed.
@@ -101,6 +72,11 @@ class AttackCell:
     spread: float | None
     loss: float
     backdoor: float
+
+    @property
+    def kind(self) -> str:
+        """The attack without its variant."""
+        return self.attack.split(", ")[0]
 
 
 @dataclass(frozen=True)
@@ -168,10 +144,10 @@ class PoisoningFigures:
     def worst(
         self, data: str, scenario: str, rule: str, attacks: Sequence[Behaviour] = ATTACKS
     ) -> AttackCell:
-        """The attack of a scenario that costs a rule most."""
+        """The attack of a scenario, and the variant of it, that costs a rule most over all seeds."""
         names = {kind.value for kind in attacks}
         found = [c for c in self.cells if (c.data, c.scenario, c.rule) == (data, scenario, rule)]
-        return max((c for c in found if c.attack in names), key=lambda c: c.loss)
+        return max((c for c in found if c.kind in names), key=lambda c: c.loss)
 
     @property
     def goals(self) -> tuple[Goal, ...]:
@@ -209,34 +185,6 @@ class _Found:
         _extend(self.curves, other.curves)
         _extend(self.root_alone, other.root_alone)
         self.root_rows |= other.root_rows
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How much is measured.
-
-    Attributes:
-        datasets: data sets.
-        rules: rules.
-        attacks: attacks of the table.
-        cohorts: cohort sizes of the curves.
-        shares: shares of attackers of the curves, by class.
-        rounds: rounds of a run.
-    """
-
-    datasets: tuple[str, ...] = ("har", "wdbc")
-    rules: tuple[RuleName, ...] = RULES
-    attacks: tuple[Behaviour, ...] = ATTACKS
-    cohorts: tuple[int, ...] = COHORTS
-    shares: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: SHARES)
-    rounds: int = ROUNDS
-
-
-QUICK = Grid(
-    datasets=("wdbc",),
-    cohorts=(16,),
-    shares={"a": (0.2,), "b": (0.04,)},
-)
 
 
 def measure_poisoning(
@@ -300,26 +248,25 @@ def _measure(data: str, seed: int, cohort: int, curves: bool, grid: Grid) -> _Fo
     layout = Layout(HOSPITALS, cohort, max(3, 2 * cohort // 3))
     federation = build_federation(_table(data), recipe, DEVICES[data], seed, layout)
 
-    def run(rule: RuleName, threat: Threat) -> Outcome:
-        return AttackedFederation(
-            federation, recipe, rule=rule, rule_share=DEFAULT_SHARE, threat=threat, seed=seed
-        ).run(grid.rounds)
+    def run(rule: str, threat: Threat) -> Outcome:
+        attacked = AttackedFederation(federation, recipe, rule=RULES[rule], threat=threat, seed=seed)
+        return attacked.run(grid.rounds)
 
     for rule in grid.rules:
         honest = run(rule, Threat())
         if cohort == COHORT:
             found.attacks[data, "honest", "honest", rule] = [honest]
             for scenario in SCENARIOS:
-                for attack in grid.attacks:
-                    key = (data, scenario.name, attack.value, rule)
-                    found.attacks[key] = [run(rule, scenario.threat(attack))]
+                for name, attack, pull in grid.variants(rule):
+                    outcome = run(rule, scenario.threat(attack, pull))
+                    found.attacks[data, scenario.name, name, rule] = [outcome]
         if curves and cohort in grid.cohorts:
-            for name, shares in grid.shares.items():
-                found.curves[data, cohort, rule, name, 0.0] = [honest.accuracy]
+            for kind, shares in grid.shares.items():
+                found.curves[data, cohort, rule, kind, 0.0] = [honest.accuracy]
                 for share in shares:
-                    threats = [Threat(attack, share, name == "b") for attack in CURVE_ATTACKS]
+                    threats = [Threat(attack, share, kind == "b") for attack in CURVE_ATTACKS]
                     worst = min(run(rule, threat).accuracy for threat in threats)
-                    found.curves[data, cohort, rule, name, share] = [worst]
+                    found.curves[data, cohort, rule, kind, share] = [worst]
     if cohort == COHORT:
         found.root_alone[data] = [_root_alone(federation, recipe, seed)]
         found.root_rows[data] = len(federation.root[1])

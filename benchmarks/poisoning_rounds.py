@@ -14,10 +14,11 @@ from fl_core.canonical import digest_json
 from fl_core.cohorts import beacon_of_run, draw_cohorts
 from fl_core.errors import TrainingError
 from fl_core.models import Float32Array, initial_vector
-from fl_core.robust import RootRows, RuleName, RuleSpec, root_update
+from fl_core.robust import RootRows, RuleSpec, root_update
 from fl_core.round_plan import RoundPlan
 from fl_core.simulation import Behaviour, backdoor_success, rows_as_used
 from fl_core.simulation.aims import Knowledge, aimed_mean
+from fl_core.simulation.pulls import STRONGEST, Pull
 from fl_core.simulation.steering import Colluder, clipped_update, forged_steps, wanted_part
 from fl_core.spec import Profile, RoundSpec
 from fl_core.tiers import Release, next_model
@@ -27,7 +28,6 @@ from incentives import bucket_rows
 from scripts.federation.update_terms import UpdateTerms, agree_on_spec
 
 IntArray = NDArray[np.int64]
-_ROOT_DIGEST = digest_json("the root set of the benchmark's federation").hex()
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,14 @@ class Threat:
         share: of the devices that attack.
         unclipped: class (b), arbitrary inputs; otherwise (a), the clip holds.
         hospital: the hospital that all attackers are at, from 1, the share being of its devices; 0 for spread.
+        pull: how the adaptive attack pulls where the rule trusts a root update.
     """
 
     behaviour: Behaviour = Behaviour.HONEST
     share: float = 0.0
     unclipped: bool = False
     hospital: int = 0
+    pull: Pull = STRONGEST
 
 
 class Outcome(NamedTuple):
@@ -71,8 +73,7 @@ class AttackedFederation:
         federation: TrialFederation,
         recipe: Recipe,
         *,
-        rule: RuleName,
-        rule_share: float,
+        rule: RuleSpec,
         threat: Threat,
         seed: int,
     ) -> None:
@@ -82,7 +83,6 @@ class AttackedFederation:
             federation: who holds what.
             recipe: model, clip and local training.
             rule: of combining cohort means.
-            rule_share: the rule's share of corrupted means, where it takes one.
             threat: who attacks.
             seed: of attackers, beacons and rounding.
 
@@ -94,7 +94,7 @@ class AttackedFederation:
         self.home = np.repeat(np.arange(1, layout.hospitals + 1), [len(part) for part in federation.devices])
         held = [rows for hospital in federation.devices for rows in hospital]
         self.sizes = np.array([bucket_rows(len(y)) for _, y in held])
-        self.spec = _spec_of(federation, recipe, self.sizes, rule, rule_share)
+        self.spec = _spec_of(federation, recipe, self.sizes, rule)
         self.bad = _attackers(self.home, threat, np.random.default_rng((seed, 41)))
         self.rounding = np.random.default_rng((seed, 43))
         self.features, self.labels = [], []
@@ -197,7 +197,7 @@ class AttackedFederation:
             return {}
         spec, who = self.spec, np.flatnonzero(self.bad)
         harmful = None
-        if behaviour is Behaviour.ADAPTIVE and taught is not None:
+        if behaviour is Behaviour.ADAPTIVE and taught is not None and self.threat.pull.across == "flipped":
             features, own_seeds = [self.features[i] for i in who], [seeds[i] for i in who]
             harmful = train_batch(
                 spec.model, plan.model, features, self.flipped, spec.training, own_seeds
@@ -214,7 +214,7 @@ class AttackedFederation:
             trusted=None if taught is None else taught.astype(np.float64),
         )
         rng = np.random.default_rng((self.seed, 47, plan.number))
-        aim, typical = aimed_mean(behaviour, known, rng), known.typical
+        aim, typical = aimed_mean(behaviour, known, rng, pull=self.threat.pull), known.typical
         forged = {}
         for cohort in reached:
             inside = cohort.members[self.bad[cohort.members]]
@@ -236,12 +236,9 @@ def _attackers(home: IntArray, threat: Threat, rng: np.random.Generator) -> NDAr
     return bad
 
 
-def _spec_of(
-    federation: TrialFederation, recipe: Recipe, sizes: IntArray, rule: RuleName, share: float
-) -> RoundSpec:
+def _spec_of(federation: TrialFederation, recipe: Recipe, sizes: IntArray, rule: RuleSpec) -> RoundSpec:
     """The spec that `fediomt train` would have agreed on, without noise."""
     layout = federation.layout
-    takes_share = rule in ("trimmed-mean", "multi-krum")
     return agree_on_spec(
         UpdateTerms(
             profile=Profile.ACCOUNTABLE,
@@ -261,5 +258,5 @@ def _spec_of(
         reference_rows=int(np.sort(sizes)[len(sizes) // 2]),
         schema_digest=digest_json(federation.schema.to_json()).hex(),
         scoring_digest=digest_json({}).hex(),
-        rule=RuleSpec(rule, share if takes_share else 0.0, _ROOT_DIGEST if rule == "fltrust" else None),
+        rule=rule,
     )

@@ -35,11 +35,11 @@ def valuation_table(figures: ValuationFigures) -> FigureTable:
             f"Hospitals x devices: {', '.join(f'{name} {size}' for name, size in figures.devices.items())}; "
             f"{figures.rounds} rounds of `fediomt train`'s own training, every device in each. Not clean: "
             f"{', '.join(f'{share:.0%} {kind}' for kind, share in figures.shares.items())}. Means and sample "
-            "deviations over seeds. AUC: flippers and free riders (zeros, or noise as long as an honest update) "
-            "against clean devices; those with some random labels are in between, and count in the rank correlations. "
-            "The truth is per device, on plain updates and rows that no validator holds: Shapley values from "
-            f"{figures.orders} orders a round, and leave-one-out. How well it finds bad devices itself bounds what is "
-            "to be expected: a device that sends zeros is worth more than many an honest one with few rows.",
+            f"deviations over {_seeds(figures)}. AUC: flippers and free riders (zeros, or noise as long as an honest "
+            "update) against clean devices; those with some random labels are in between, and count in the rank "
+            "correlations. The truth is per device, on plain updates and rows that no validator holds: Shapley values "
+            f"from {figures.orders} orders a round, and leave-one-out. How well it finds bad devices itself bounds "
+            "what is to be expected: a device that sends zeros is worth more than many an honest one with few rows.",
             f"Goals without noise: AUC {AUC_GOAL_EASY} and rank {SHAPLEY_GOAL_EASY} at cohorts of 10 of devices that "
             f"are alike, {AUC_GOAL} and {SHAPLEY_GOAL} elsewhere, above GroupSV in both. Rank correlation of the "
             f"Shapley values with another estimate of them: {_reliability(figures)}.",
@@ -117,3 +117,10 @@ def _spread(value: Spread) -> str:
 def _reliability(figures: ValuationFigures) -> str:
     found = [cell.reliability.mean for cell in figures.cells if cell.epsilon is None]
     return f"{min(found):.2f} to {max(found):.2f}" if found else "not measured"
+
+
+def _seeds(figures: ValuationFigures) -> str:
+    """How many seeds, with noise and without."""
+    noised = {cell.epsilon is not None: cell.seeds for cell in figures.cells}
+    texts = {False: "seeds without noise", True: "with"}
+    return ", ".join(f"{noised[key]} {texts[key]}" for key in sorted(noised))

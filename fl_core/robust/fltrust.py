@@ -8,6 +8,7 @@ import numpy as np
 
 from fl_core.errors import SpecError
 from fl_core.robust.geometry import (
+    LARGEST,
     Float64Array,
     IntArray,
     check_means,
@@ -28,7 +29,10 @@ def fltrust(
     trust shrinks in its stead. Averages over cohorts are shorter the more their devices disagree, and drawing that out
     would draw out their disagreement, and any noise.
 
-    Known noise is taken off squared lengths, so that a sum with noise is not scaled down for it.
+    Known noise is taken off squared lengths, so that a sum with noise is not scaled down for it. What noise, or an
+    attacker in its place, adds along the root update earns nothing more: no trust is above 1, and no mean counts for
+    more than the root update's length along it. Across, a mean that lacks the promised noise could still bring as much
+    as the noise's length; only a hospital all of whose devices collude can hold such a mean in its hands.
 
     No share of the means breaks this rule down by itself: whatever passes has the root update's direction at an acute
     angle and at most its length. What it rests on is the root set, rows like those of the task that attackers did not
@@ -41,7 +45,7 @@ def fltrust(
         noise: float64 (k,), expected squared length of the noise in each mean; None for none.
 
     Raises:
-        SpecError: see `check_means`; or a root update of another shape, not finite, or zero.
+        SpecError: see `check_means`; or a root update of another shape, not finite, beyond 1e150, or zero.
     """
     check_means(means, votes)
     return combination(means, trust_of(means, votes, root, noise))
@@ -53,29 +57,50 @@ def trust_of(
     """What each mean is multiplied with in `fltrust`; zeros where nothing is trusted.
 
     Raises:
-        SpecError: a root update of another shape, not finite, or zero.
+        SpecError: a root update of another shape, not finite, beyond 1e150, or zero.
     """
-    if root.shape != means.shape[1:] or not np.isfinite(root).all():
-        raise SpecError(
-            f"root update of shape {root.shape} for means of {means.shape[1]}: finite, one entry each"
-        )
-    if not root.any():
-        raise SpecError(
-            "the root update is zero, so that it trusts nobody: check the root set and the step size"
-        )
-    products = gram(np.vstack([means, root]))
-    length = root_of(float(products[-1, -1]))
     expected = np.zeros(len(means)) if noise is None else noise
-    lengths = [
-        max(root_of(float(square) - float(extra)), length)
-        for square, extra in zip(np.diagonal(products)[:-1], expected, strict=True)
-    ]
-    # lengths are at least that of the root update: dividing by both cannot overflow
+    products, scales = _bounded_scales(means, root, expected)
+    length = root_of(float(products[-1, -1]))
+    # a mean is scaled to a length of at most the root update's, so that this is its cosine or less
     trust = [
-        share * max(float(product) / length / own, 0.0)
-        for share, product, own in zip(shares_of(votes), products[:-1, -1], lengths, strict=True)
+        share * max(float(product) * float(scale) / length / length, 0.0)
+        for share, product, scale in zip(shares_of(votes), products[:-1, -1], scales, strict=True)
     ]
     everyone = math.fsum(trust)
     if everyone == 0:
         return [0.0] * len(means)
-    return [t / everyone * (length / own) for t, own in zip(trust, lengths, strict=True)]
+    return [t / everyone * float(scale) for t, scale in zip(trust, scales, strict=True)]
+
+
+def _bounded_scales(
+    means: Float64Array, root: Float64Array, noise: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Inner products of means and root update (k + 1, k + 1), and what makes no mean longer than the latter (k,).
+
+    Noise is taken off squared lengths; what is left along the root update is held to its length as well.
+
+    Args:
+        means: float64 (k, d).
+        root: float64 (d,), the root update.
+        noise: float64 (k,), expected squared length of the noise in each mean.
+
+    Raises:
+        SpecError: a root update of another shape, not finite, beyond 1e150, or zero.
+    """
+    if root.shape != means.shape[1:] or not (np.abs(root) <= LARGEST).all():
+        raise SpecError(
+            f"root update of shape {root.shape} for means of {means.shape[1]}: one entry each, finite and at most "
+            f"{LARGEST:.0e}"
+        )
+    products = gram(np.vstack([means, root]))
+    length = root_of(float(products[-1, -1]))
+    if length == 0:
+        raise SpecError(
+            "the root update is zero, so that it trusts nobody: check the root set and the step size"
+        )
+    scales = []
+    for square, along, extra in zip(np.diagonal(products)[:-1], products[:-1, -1], noise, strict=True):
+        own = max(root_of(float(square) - float(extra)), length)  # dividing by it cannot overflow
+        scales.append(length / own / max(float(along) / length / own, 1.0))
+    return products, np.array(scales)

@@ -18,6 +18,9 @@ from fl_core.errors import SpecError
 Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+LARGEST = 1e150
+"""Values beyond it have no square that float64 holds, summed over a model's parameters."""
+
 
 def check_means(means: Float64Array, votes: IntArray) -> None:
     """Refuse what no rule can combine.
@@ -27,7 +30,7 @@ def check_means(means: Float64Array, votes: IntArray) -> None:
         votes: int64 (k,), weights above 0.
 
     Raises:
-        SpecError: no means, other shapes or types, values that are not finite, or a vote below 1.
+        SpecError: no means, other shapes or types, values that are not finite or beyond 1e150, or a vote below 1.
     """
     if means.dtype != np.float64 or means.ndim != 2 or 0 in means.shape:
         raise SpecError(f"means of {means.dtype} {means.shape}: float64 (k, d) are needed, at least one")
@@ -38,6 +41,13 @@ def check_means(means: Float64Array, votes: IntArray) -> None:
     if not np.isfinite(means).all():
         odd = int(np.argmin(np.isfinite(means).all(axis=1)))
         raise SpecError(f"mean {odd} is not finite: it cannot be combined with others")
+    largest = np.abs(means).max(axis=1)
+    if largest.max() > LARGEST:
+        odd = int(np.argmax(largest))
+        raise SpecError(
+            f"mean {odd} holds a value of magnitude {largest[odd]:.1e}: squares beyond that of {LARGEST:.0e} overflow, "
+            "so that no length can be compared; check weights and step size of whoever sent it"
+        )
 
 
 def gram(vectors: Float64Array) -> Float64Array:

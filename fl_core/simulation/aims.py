@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fl_core.robust import RuleSpec, chosen_by_krum
 from fl_core.simulation.behaviours import Behaviour
+from fl_core.simulation.pulls import STRONGEST, Pull
 
 Float64Array = NDArray[np.float64]
 
@@ -57,8 +58,19 @@ class Knowledge:
         return spread
 
 
-def aimed_mean(behaviour: Behaviour, known: Knowledge, rng: np.random.Generator) -> Float64Array:
-    """Where colluders want the means that they are part of, float64 (d,)."""
+def aimed_mean(
+    behaviour: Behaviour, known: Knowledge, rng: np.random.Generator, *, pull: Pull = STRONGEST
+) -> Float64Array:
+    """Where colluders want the means that they are part of, float64 (d,).
+
+    Args:
+        behaviour: the attack.
+        known: what they know.
+        rng: source of noise, and of guesses of honest means.
+        pull: how the adaptive attack pulls where the rule trusts a root update.
+    """
+    if behaviour is Behaviour.ADAPTIVE and known.rule.takes_root:
+        return _against_trust(known, pull)
     return _AIMS[behaviour](known, rng)
 
 
@@ -96,13 +108,11 @@ def _inner_product(known: Knowledge, _rng: np.random.Generator) -> Float64Array:
 
 
 def _adaptive(known: Knowledge, rng: np.random.Generator) -> Float64Array:
-    """The attack that the rule's own weakness asks for."""
+    """The attack that the rule's own weakness asks for, where the rule trusts no root update."""
     if known.rule.name in ("median", "trimmed-mean"):
         return _against_coordinates(known)
     if known.rule.name == "multi-krum":
         return _against_krum(known, rng)
-    if known.rule.name == "fltrust":
-        return _against_trust(known)
     return _boost(known, rng)  # a mean has no bound; each far point pulls a geometric median with unit force
 
 
@@ -127,21 +137,11 @@ def _against_krum(known: Knowledge, rng: np.random.Generator) -> Float64Array:
     return typical
 
 
-def _against_trust(known: Knowledge) -> Float64Array:
-    """The most that a trusted mean can pull aside (the adaptive attack of Cao et al., NDSS 2021, in closed form).
-
-    A mean of the root update's length at angle phi has trust cos(phi) and pulls by sin(phi) across: most at 45 degrees.
-    Across is where poisoned rows pull, without what they share with the root update.
-    """
+def _against_trust(known: Knowledge, pull: Pull) -> Float64Array:
+    """A mean that is trusted and pulls aside. Who does not know the root update takes the own training for it."""
     trusted = known.typical if known.trusted is None else known.trusted
-    harmful = -known.typical if known.harmful is None else known.harmful
-    length = float(np.linalg.norm(trusted))
-    if length == 0:
-        return harmful
-    ahead = trusted / length
-    across = harmful - (harmful @ ahead) * ahead
-    width = float(np.linalg.norm(across))
-    return trusted if width <= 1e-12 * length else trusted + across * (length / width)
+    flipped = -known.typical if known.harmful is None else known.harmful
+    return pull.aim(trusted, -known.typical, flipped) if trusted.any() else flipped
 
 
 _AIMS: Mapping[Behaviour, Callable[[Knowledge, np.random.Generator], Float64Array]] = {

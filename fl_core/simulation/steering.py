@@ -5,8 +5,9 @@ others send what they themselves would have trained, and share the difference to
 
 (a) Honest software: what they want is the update that goes through weight and clip. It stands for the worst that
 poisoned rows could teach. (b) Arbitrary inputs: it goes straight into the ring. The farthest that helps there is not
-the ring's end: a cohort's sum beyond what clipped updates can give is refused, so that a cohort of m devices takes
-(m - 1) clip norms in every coordinate, while the honest ones together fill less than one.
+the ring's end: a cohort's sum beyond what its devices' clipped updates can give is refused, so that a cohort of m
+devices takes (m - 1) clip norms in every coordinate from its attackers, while the honest ones together fill less than
+one. Attackers send that much and bet on everybody staying: where devices drop out after they sent, their cohort fails.
 """
 
 from __future__ import annotations
@@ -65,9 +66,8 @@ def clipped_update(spec: RoundSpec, part: Float64Array, colluder: Colluder) -> N
 
 
 def forged_steps(spec: RoundSpec, part: Float64Array, colluder: Colluder) -> NDArray[np.int64]:
-    """The integers of class (b): `part` in integer steps, scaled down to what is not refused, int64 (d,)."""
-    survivors = spec.threshold(colluder.members)
-    largest = math.floor(spec.bound.peak) * (survivors - 1) / colluder.accomplices
+    """The integers of class (b): `part` in integer steps, or what is not refused of it if all stay, int64 (d,)."""
+    largest = math.floor(spec.bound.peak) * max(colluder.members - 1, 1) / colluder.accomplices
     steps = part * 2.0**spec.fraction_bits
     peak = float(np.abs(steps).max())
     return np.rint(steps * min(1.0, largest / peak) if peak > 0 else steps).astype(np.int64)

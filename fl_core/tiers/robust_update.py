@@ -12,8 +12,7 @@ from fl_core.robust import combined_update
 from fl_core.round_plan import RoundPlan
 from fl_core.spec import RoundSpec
 from fl_core.tiers.release import Release
-
-_VOTE = 1 << 20  # of a hospital; whole numbers, so that majorities are exact
+from fl_core.tiers.votes import votes_of
 
 
 def robust_update(
@@ -28,8 +27,11 @@ def robust_update(
     so that later coordinates have fewer means. Where these are too few for the rule, coordinates stay as they are, as
     do those that nobody sent, and those of which the root update says nothing.
 
+    They also stay where no more than half of the hospitals that released anything reach them: a rule that protects
+    against a minority of hospitals would otherwise protect the tail against a minority of the few who reach it.
+
     A hospital is one vote, shared by its releases in proportion to their devices: neither more rows, which are only
-    declared, nor more devices, which a hospital enrols itself, make it count for more.
+    declared, nor more devices, which a hospital enrols itself, make it count for more. See `votes_of`.
 
     Args:
         plan: the round's plan.
@@ -52,12 +54,19 @@ def robust_update(
     coordinates = plan.coordinates(beacon)
     where = np.arange(spec.dim) if coordinates is None else coordinates
     update = np.zeros(spec.dim)
+    everyone = {release.hospital for release in releases if _there(spec, release, 0)}
     for stratum in _strata(spec, releases):
-        means, votes, noise = _means(spec, releases, stratum)
+        there = [release for release in releases if _there(spec, release, stratum.stop)]
+        reaching = {release.hospital for release in there}
         chosen = where[stratum]
         trusted = None if root is None else root[chosen]
-        if not len(means) or (trusted is not None and not trusted.any()):
+        if 2 * len(reaching) <= len(everyone) or (trusted is not None and not trusted.any()):
             continue
+        means, noise = _means(spec, there, stratum)
+        votes = votes_of(
+            [release.hospital for release in there],
+            [sum(_reaching(spec, release.devices, stratum.stop)) for release in there],
+        )
         update[chosen] = combined_update(spec.rule, means, votes, root=trusted, noise=noise)
     return update
 
@@ -82,25 +91,23 @@ def _reaching(spec: RoundSpec, counts: Sequence[int], stop: int) -> tuple[int, .
     return tuple(count for count, reach in zip(counts, spec.terms.lengths, strict=True) if reach >= stop)
 
 
+def _there(spec: RoundSpec, release: Release, stop: int) -> bool:
+    """Whether devices and rows of a release reach as far as `stop`."""
+    return sum(_reaching(spec, release.devices, stop)) > 0 and sum(_reaching(spec, release.rows, stop)) > 0
+
+
 def _means(
     spec: RoundSpec, releases: Sequence[Release], stratum: slice
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Means (k, s), votes (k,) and expected squared length of the noise (k,) of the releases that reach a stratum."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means (k, s) of releases that reach a stratum, and the expected squared length of the noise in each (k,)."""
     stop, size = stratum.stop, stratum.stop - stratum.start
-    there = [
-        (release, sum(_reaching(spec, release.devices, stop)), sum(_reaching(spec, release.rows, stop)))
-        for release in releases
-    ]
-    there = [item for item in there if item[1] > 0 and item[2] > 0]
-    of_hospital: dict[int, int] = {}
-    for release, devices, _ in there:
-        of_hospital[release.hospital] = of_hospital.get(release.hospital, 0) + devices
     step = 2.0**-spec.fraction_bits * spec.reference_rows
     noise = spec.noise
-    means, votes, lengths = [], [], []
-    for release, devices, rows in there:
+    means, lengths = [], []
+    for release in releases:
+        rows = sum(_reaching(spec, release.rows, stop))
         means.append(release.total[stratum].astype(np.float64) * step / rows)
-        votes.append(max(1, _VOTE * devices // of_hospital[release.hospital]))
+        devices = sum(_reaching(spec, release.devices, stop))
         variance = 0.0 if noise is None else noise.local_variance * devices + noise.global_variance
         lengths.append(variance * size * (step / rows) ** 2)
-    return np.array(means).reshape(len(there), size), np.array(votes, dtype=np.int64), np.array(lengths)
+    return np.array(means), np.array(lengths)

@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.poisoning import DATA_ATTACKS, RECIPES, AttackCell, Grid, measure_poisoning
+from benchmarks.poisoning import RECIPES, AttackCell, measure_poisoning
+from benchmarks.poisoning_grid import DATA_ATTACKS, RULES, Grid
 from benchmarks.poisoning_plot import plot_poisoning
 from benchmarks.poisoning_rounds import AttackedFederation, Threat
 from benchmarks.poisoning_tables import attacks_table, poisoning_table
 from benchmarks.tradeoff_federation import Layout, build_federation
 from fl_core.data import load
 from fl_core.simulation import Behaviour
+from fl_core.simulation.pulls import PULLS
 
 GRID = Grid(
     datasets=("wdbc",),
@@ -30,12 +32,18 @@ def figures():
 
 
 @pytest.fixture(scope="module")
+def pulled():
+    grid = replace(GRID, attacks=(Behaviour.ADAPTIVE,), pulls=PULLS[:3], cohorts=(), rounds=2)
+    return measure_poisoning(seeds=1, curve_seeds=1, grid=grid)
+
+
+@pytest.fixture(scope="module")
 def federation():
     return build_federation(load("wdbc"), RECIPES["wdbc"], 96, 0, Layout(4, 12, 8))
 
 
 def attacked(federation, threat, rule="median"):
-    return AttackedFederation(federation, RECIPES["wdbc"], rule=rule, rule_share=0.3, threat=threat, seed=0)
+    return AttackedFederation(federation, RECIPES["wdbc"], rule=RULES[rule], threat=threat, seed=0)
 
 
 def test_boosted_inputs_ruin_the_mean_and_honest_devices_do_not(figures):
@@ -55,6 +63,17 @@ def test_goals_are_of_the_worst_attack_and_missed_where_it_costs_more(figures):
     assert replace(goal, loss=0.031).met is False
     poisoned = next(g for g in figures.goals if g.goal == "(a) 20%, poisoned rows")
     assert Behaviour(poisoned.attack) in DATA_ATTACKS
+
+
+def test_every_pull_on_a_trusted_mean_is_a_cell_and_the_worst_of_them_is_what_is_reported(pulled):
+    here = [c for c in pulled.cells if (c.scenario, c.rule) == ("b4", "fltrust")]
+    assert {c.attack for c in here} == {f"adaptive, {pull.name}" for pull in PULLS[:3]}
+    assert pulled.worst("wdbc", "b4", "fltrust").loss == max(c.loss for c in here)
+    plain = [c for c in pulled.cells if (c.scenario, c.rule) == ("b4", "mean")]
+    assert [c.attack for c in plain] == ["adaptive"]
+    every = attacks_table(pulled)
+    assert [row[2] for row in every.rows] == ["adaptive"] * 4
+    assert every.rows[1][-1] == f"{100 * max(c.loss for c in here):+.1f}"
 
 
 def test_figures_are_json_tables_and_a_picture(figures, tmp_path):

@@ -141,9 +141,43 @@ def test_known_noise_is_no_reason_to_scale_a_sum_down():
     assert along[0] < 0.5 * (root @ root) < 0.8 * along[1]
 
 
+@given(st.integers(0, 10_000), st.floats(0.0, 1e6), st.floats(1e-3, 1e3))
+def test_whatever_noise_is_promised_no_mean_counts_for_more_than_the_root_updates_length(seed, extra, far):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=12)
+    length = np.linalg.norm(root)
+    means = far * rng.normal(size=(7, 12)) + rng.choice([0.0, 1.0, 30.0], size=(7, 1)) * root
+    votes, noise = rng.integers(1, 9, 7), np.full(7, extra)
+    coefficients = np.array(trust_of(means, votes, root, noise))
+    corrected = np.sqrt(np.maximum((means**2).sum(axis=1) - extra, 0.0))
+    # a mean's contribution is its coefficient times it; all trusts together make 1
+    assert coefficients @ np.minimum(corrected, np.maximum(means @ root / length, 0.0)) <= length * (1 + 1e-4)
+    for mean, coefficient in zip(means, coefficients, strict=True):
+        assert coefficient * (mean @ root) / length <= length * (1 + 1e-4)
+    assert fltrust(means, votes, root, noise) @ root <= length**2 * (1 + 1e-4)
+
+
+def test_who_sends_the_root_update_in_place_of_noise_is_trusted_no_more_than_anyone_else():
+    root = np.zeros(100)
+    root[0] = 1.0
+    honest = root + 0.5 * np.random.default_rng(5).normal(size=(4, 100))
+    honest[:, 0] = 1.0  # so that only the forged one is longer along the root update
+    promised = 0.25 * 99
+    forged = root * np.sqrt(1 + promised)
+    means, votes = np.vstack([honest, forged]), np.ones(5, dtype=np.int64)
+    coefficients = trust_of(means, votes, root, np.full(5, promised))
+    assert coefficients[-1] * forged[0] <= 1.001 * max(coefficients[:4])
+    assert max(coefficients) <= 0.26  # a fifth each, but for what noise left of lengths
+
+
 @pytest.mark.parametrize(
     ("root", "words"),
-    [(np.zeros(3), "zero"), (np.array([1.0, np.nan, 0.0]), "finite"), (np.ones(2), "shape")],
+    [
+        (np.zeros(3), "zero"),
+        (np.array([1.0, np.nan, 0.0]), "finite"),
+        (np.ones(2), "shape"),
+        (np.array([1e151, 0.0, 0.0]), "at most 1e\\+150"),
+    ],
 )
 def test_a_root_update_that_says_nothing_is_refused(root, words):
     with pytest.raises(SpecError, match=words):
@@ -166,6 +200,7 @@ def test_what_cannot_be_combined_is_refused_before_anything_else(rule):
     for means, votes, words in (
         (np.where(np.eye(9, 4) > 0, np.nan, good), EQUAL, "mean 0 is not finite"),
         (np.where(np.eye(9, 4) > 0, -np.inf, good), EQUAL, "not finite"),
+        (np.where(np.eye(9, 4) > 0, -1e151, good), EQUAL, "mean 0 holds a value of magnitude 1.0e.151"),
         (good.astype(np.float32), EQUAL, "float64"),
         (np.zeros((0, 4)), EQUAL[:0], "at least one"),
         (good, EQUAL[:5], "votes"),
@@ -176,6 +211,18 @@ def test_what_cannot_be_combined_is_refused_before_anything_else(rule):
     assert np.allclose(combined_update(rule, good, EQUAL, root=root), 1.0, rtol=0, atol=1e-6)
     with pytest.raises(SpecError, match="root update"):
         combined_update(rule, good, EQUAL, root=None if rule.takes_root else np.ones(4))
+
+
+@pytest.mark.parametrize("rule", [*ROBUST, "fltrust"])
+def test_the_largest_values_that_are_taken_overflow_nothing(rule):
+    means = 1e150 * np.where(np.arange(9 * 40).reshape(9, 40) % 7 < 2, -1.0, 1.0)
+    with np.errstate(over="raise", invalid="raise"):
+        if rule == "fltrust":
+            found = fltrust(means, EQUAL, np.full(40, 1e150), np.full(9, 1e10))
+        else:
+            found = ROBUST[rule](means, EQUAL)
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 1.001e150
 
 
 def test_too_few_means_for_a_rule_change_nothing():

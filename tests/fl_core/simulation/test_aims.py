@@ -8,6 +8,7 @@ from fl_core.models import ModelSpec, initial_vector
 from fl_core.robust import RuleSpec, chosen_by_krum, combined_update, trust_of
 from fl_core.simulation import TARGET_CLASS, Behaviour, backdoor_success, rows_as_used, with_trigger
 from fl_core.simulation.aims import Knowledge, aimed_mean
+from fl_core.simulation.pulls import PULLS
 from fl_core.simulation.steering import Colluder, clipped_update, forged_steps, wanted_part
 from fl_core.training import LocalTraining, train_local
 
@@ -66,11 +67,11 @@ def test_the_adaptive_attack_on_krum_is_chosen():
     )  # farther out than an honest mean
 
 
-def test_no_direction_pulls_a_trusted_mean_further_aside_than_the_adaptive_one():
+def test_no_angle_pulls_a_mean_that_is_all_the_attackers_further_aside_than_the_adaptive_ones():
     rng = np.random.default_rng(4)
     root, harmful = rng.normal(size=DIM), rng.normal(size=DIM)
     known = knowledge(TRUST, trusted=root, harmful=harmful)
-    across = harmful - (harmful @ root) * root / (root @ root)
+    across = -known.typical + (known.typical @ root) * root / (root @ root)
 
     def pulled(mean):
         (coefficient,) = trust_of(mean[np.newaxis], np.ones(1, dtype=np.int64), root)
@@ -81,6 +82,34 @@ def test_no_direction_pulls_a_trusted_mean_further_aside_than_the_adaptive_one()
     for angle in np.linspace(0, np.pi, 50):
         turned = np.cos(angle) * root / np.linalg.norm(root) + np.sin(angle) * across / np.linalg.norm(across)
         assert pulled(3 * np.linalg.norm(root) * turned) <= best * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("pull", PULLS, ids=lambda pull: pull.name)
+def test_a_pull_has_its_angle_and_length_and_goes_where_it_says(pull):
+    rng = np.random.default_rng(5)
+    root, harmful = rng.normal(size=DIM), rng.normal(size=DIM)
+    known = knowledge(TRUST, trusted=root, harmful=harmful)
+    aim = aimed_mean(Behaviour.ADAPTIVE, known, rng, pull=pull)
+    assert np.linalg.norm(aim) == pytest.approx(pull.lengths * np.linalg.norm(root))
+    cosine = aim @ root / np.linalg.norm(aim) / np.linalg.norm(root)
+    assert np.degrees(np.arccos(cosine)) == pytest.approx(pull.degrees)
+    wanted = -known.typical if pull.across == "against" else harmful
+    other = harmful if pull.across == "against" else -known.typical
+    aside = aim - (aim @ root) * root / (root @ root)
+    assert aside @ wanted / np.linalg.norm(wanted) > aside @ other / np.linalg.norm(other)
+
+
+def test_who_takes_the_own_training_for_the_root_update_pulls_where_flipped_rows_do():
+    harmful = np.random.default_rng(6).normal(size=DIM)
+    known = knowledge(TRUST, harmful=harmful)  # nothing of minus the own training is across it
+    aim = aim_of(Behaviour.ADAPTIVE, known)
+    typical = known.typical
+    aside = aim - (aim @ typical) * typical / (typical @ typical)
+    across = harmful - (harmful @ typical) * typical / (typical @ typical)
+    assert aside @ across == pytest.approx(np.linalg.norm(aside) * np.linalg.norm(across))
+    assert np.linalg.norm(aside) > 0.5 * np.linalg.norm(aim)
+    flat = knowledge(TRUST, harmful=typical)
+    assert np.allclose(aim_of(Behaviour.ADAPTIVE, flat), typical)
 
 
 def test_without_the_root_set_colluders_take_their_own_training_for_what_is_trusted():
@@ -109,8 +138,8 @@ def test_forged_integers_go_as_far_as_is_not_refused_and_keep_their_direction():
     near, far = forged_steps(spec, part, colluder), forged_steps(spec, part * 1e9, colluder)
     assert np.allclose(near * 2.0**-spec.fraction_bits, part, atol=1e-5)
     honest_peak = int(spec.bound.peak)
-    assert 2 * int(np.abs(far).max()) + honest_peak <= spec.reach(spec.threshold(16))
-    assert 2 * int(np.abs(far).max()) > 0.8 * spec.reach(spec.threshold(16))
+    assert 2 * int(np.abs(far).max()) + honest_peak <= spec.reach(16)
+    assert 2 * int(np.abs(far).max()) > 0.9 * spec.reach(16)  # 15 clip norms of 16
     assert np.allclose(far / np.abs(far).max(), part / np.abs(part).max(), atol=1e-6)
     assert not forged_steps(spec, np.zeros(spec.dim), colluder).any()
 

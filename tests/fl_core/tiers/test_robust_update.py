@@ -60,11 +60,16 @@ def test_without_any_sum_a_robust_rule_leaves_the_model_as_it_is():
     assert next_model(plan_of(), [*two, nobody], BEACON).tobytes() == START.tobytes()
 
 
-def test_coordinates_that_fewer_send_are_combined_over_those_and_stay_where_too_few_do():
+def two_classes(rule):
+    """A spec of two link classes, of which the slower sends half; a plan of it, and how long a half is."""
     compression = CompressionSpec(1.0, prefixes=(1.0, 0.5), residual_norm=0.0)
-    spec = spec_of(4, rule=MEDIAN, compression=compression)
-    plan = plan_of(spec)
-    where, half = plan.coordinates(BEACON), spec.terms.lengths[1]
+    spec = spec_of(4, rule=rule, compression=compression)
+    return spec, plan_of(spec), spec.terms.lengths[1]
+
+
+def test_coordinates_that_fewer_send_are_combined_over_those_and_stay_where_too_few_do():
+    spec, plan, half = two_classes(MEDIAN)
+    where = plan.coordinates(BEACON)
     slow = [
         release(spec, np.full(half, v), hospital=1, cohort=c, devices=(0, 4))
         for c, v in enumerate((9.0, 9.0))
@@ -76,6 +81,40 @@ def test_coordinates_that_fewer_send_are_combined_over_those_and_stay_where_too_
     third = release(spec, np.full(spec.dim, 4.0), hospital=4, devices=(4, 0))
     found = robust_update(plan, [*slow, *fast, third], BEACON)[where]
     assert np.allclose(found[half:], 2.0, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", [MEDIAN, RuleSpec("trimmed-mean", 0.3), RuleSpec("geometric-median"), TRUST])
+def test_a_minority_of_hospitals_does_not_decide_over_a_tail_that_only_few_reach(rule):
+    spec, plan, half = two_classes(rule)
+    where, root = plan.coordinates(BEACON), None
+    if rule is TRUST:
+        root = np.ones(spec.dim, dtype=np.float32)
+    slow = [release(spec, np.ones(half), hospital=h, devices=(0, 4)) for h in (1, 2, 3)]
+    tail = np.concatenate([np.ones(half), np.full(spec.dim - half, 7.0)])
+    reaching = [
+        release(spec, tail, hospital=h, cohort=c, devices=(4, 0)) for h in (4, 5, 6) for c in range(3)
+    ]
+    found = robust_update(plan, slow + reaching, BEACON, root)[where]  # three of six hospitals
+    assert np.allclose(found[:half], 1.0, rtol=0, atol=1e-4)
+    assert not found[half:].any()
+    found = robust_update(plan, slow[:2] + reaching, BEACON, root)[where]  # three of five
+    assert found[half:].all()
+
+
+def test_a_hospital_that_released_nothing_is_not_counted_among_those_that_could_reach():
+    spec, plan, half = two_classes(MEDIAN)
+    reaching = [release(spec, np.full(spec.dim, 2.0), hospital=h, devices=(4, 0)) for h in (1, 2, 3)]
+    nobody = [Release(h, 0, (0, 0), (0, 0), np.zeros(0, dtype=np.int64)) for h in (4, 5, 6)]
+    found = robust_update(plan, reaching + nobody, BEACON)
+    assert np.allclose(found, 2.0, rtol=0, atol=1e-5)
+    assert half < spec.dim
+
+
+def test_as_many_votes_against_each_other_are_a_tie_however_they_are_shared():
+    low = [release(SPEC, np.zeros(SPEC.dim), hospital=1, cohort=c) for c in range(3)]
+    for count in (1, 3, 7):
+        high = [release(SPEC, np.full(SPEC.dim, 4.0), hospital=2, cohort=c) for c in range(count)]
+        assert np.allclose(robust_update(plan_of(), low + high, BEACON), 2.0, rtol=0, atol=1e-5)
 
 
 def test_a_hospitals_sum_over_two_link_classes_has_its_own_mean_in_each_part():
@@ -105,8 +144,8 @@ def test_trust_follows_the_root_update_and_nothing_is_learnt_where_it_says_nothi
     only_first = np.zeros(spec.dim, dtype=np.float32)
     only_first[plan.coordinates(BEACON)[: spec.terms.lengths[1]]] = 1.0
     slow = release(spec, np.ones(spec.terms.lengths[1]), hospital=1, devices=(0, 4))
-    fast = release(spec, np.ones(spec.dim), hospital=2, devices=(4, 0))
-    found = robust_update(plan, [slow, fast], BEACON, only_first)
+    fast = [release(spec, np.ones(spec.dim), hospital=h, devices=(4, 0)) for h in (2, 3)]
+    found = robust_update(plan, [slow, *fast], BEACON, only_first)
     assert np.allclose(found, only_first, rtol=0, atol=1e-4)
 
 
