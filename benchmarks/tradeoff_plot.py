@@ -91,7 +91,7 @@ def plot_tradeoff(path: Path, figures: TradeoffFigures, *, data: str = "har", mo
     axes[1][0].set_ylabel("AUC of finding label flippers")
     axes[1][0].set_ylim(0.35, 1.03)
     axes[0][-1].legend(loc="lower right", fontsize=8)
-    axes[1][-1].legend(loc="upper left", bbox_to_anchor=(0.0, 0.86), fontsize=8)
+    axes[1][-1].legend(loc="center left", bbox_to_anchor=(0.24, 0.55), fontsize=8)
     figure.suptitle(
         f"{data}, {model}: {figures.rounds} rounds, delta {figures.delta:g}, {figures.seeds} seeds"
     )
