@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -190,8 +189,22 @@ def test_fees_follow_the_chain():
     assert Fees.of({}, "0x7") == Fees(7, None)
 
 
-def test_three_hundred_transactions_take_less_than_ten_seconds(sender: Sender):
-    started = time.perf_counter()
-    for _ in range(300):
-        sender.transfer(SINK, 1)
-    assert time.perf_counter() - started < 10
+def test_a_transaction_costs_a_quote_a_send_and_looks_for_its_receipt(sender: Sender, monkeypatch):
+    provider, exchanges = sender.w3.provider, []
+    for name in ("make_request", "make_batch_request"):
+        monkeypatch.setattr(provider, name, _counted(getattr(provider, name), exchanges))
+    sender.transfer(SINK, 1)
+    sent = [what for what in exchanges if "eth_sendRawTransaction" in what]
+    looks = [what for what in exchanges if set(what) == {"eth_getTransactionReceipt"}]
+    assert len(sent) == 1
+    assert looks
+    assert len(exchanges) - len(looks) == 2
+
+
+def _counted(exchange, log):
+    def counting(*arguments):
+        calls = arguments[0] if isinstance(arguments[0], list) else [arguments]
+        log.append([str(method) for method, _ in calls])
+        return exchange(*arguments)
+
+    return counting
