@@ -156,7 +156,8 @@ def _close(
     income: Income,
 ) -> LedgerState:
     leaves = {h: _contributions(world, rule, statement) for h, statement in said.items()}
-    provable = all(_recomputes(world, rule, said[h], leaves[h]) for h in said)
+    false = {h for h in said if not _recomputes(world, rule, said[h], leaves[h])}
+    attestable = 3 * len(false) <= len(said)  # as scripts.federation.objections has it
     reveals = _revealed(played.number, said)
     records = [
         HospitalRound(
@@ -164,8 +165,8 @@ def _close(
             capacity_bps=statement.capacity_bps,
             lanes=_lanes(rule, leaves[h]),
             reveal=reveals[h],
-            # who recomputes attests no bundle in which something differs
-            attested=_DIGEST if statement.attests and provable else None,
+            attested=_DIGEST if statement.attests and attestable else None,
+            voided=h in false and attestable,  # the others prove it, or vote so, before the close
             last_quality=last.get(h, 10_000),
         )
         for h, statement in said.items()

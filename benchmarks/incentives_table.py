@@ -53,8 +53,9 @@ def incentives_table(figures: IncentiveFigures) -> FigureTable:
             "the others lose, since volume is shared by proportion. So a capacity should be voted near a "
             "hospital's honest part. A lone validator gains nothing by any score, nor by not looking: laziness is "
             "not punished either. A coalition above (n - 1) / 2 decides all qualities, and the bonus.",
-            "A round in which a hospital's leaves do not follow from its bundle is attested by nobody: it is "
-            "unpaid for all, and its emission rolls over to the next paid one. That denies pay, and gains none.",
+            "Where a hospital's leaves do not follow from its bundle, the others attest the round and have that one "
+            "entry voided before the close: it is paid nothing, and what is a bond's loss besides is not counted here. "
+            "Where more than a third of the hospitals do it, nobody attests, and the round's emission rolls over.",
             f"Devices, income over the mean honest one of their hospital (10% of the devices, no quarantine): "
             f"{riders}. The owner of one device that is enrolled twice gains {figures.two_accounts:+.0%}, "
             "from the other devices of its hospital: enrolment is the hospital's to check.",
