@@ -102,10 +102,12 @@ def test_who_copies_or_stays_silent_forfeits_everything(name):
     "name",
     ["writes more work into leaves than plan and rows give", "writes full quality into all of its leaves"],
 )
-def test_leaves_that_do_not_follow_from_the_bundle_are_paid_to_nobody(name):
+def test_leaves_that_do_not_follow_from_the_bundle_cost_their_hospital_alone(name):
     played = play_game(WORLD, GAMES[name].strategy, EQUAL)
-    assert played.unpaid_rounds == len(WORLD.rounds)
-    assert not played.hospitals
+    fair = play_game(WORLD, honest, EQUAL)
+    assert played.unpaid_rounds == 0
+    assert played.hospitals.get(1, 0) == 0
+    assert all(played.hospitals[h] >= fair.hospitals[h] for h in fair.hospitals if h != 1)
 
 
 def test_declared_rows_pay_up_to_a_slack_capacity_and_nothing_at_a_tight_one():
