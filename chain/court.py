@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chain.contract import Contract
 from chain.errors import RecordError
 from chain.packing import ids_of, pack_node
-from chain.phases import CaseOutcome, Fault
+from chain.phases import CaseOutcome, EntryLane, Fault
 from chain.receipts import Receipt
 from chain.sender import Sender
 from chain.shapes import LeafLike, NodeLike
@@ -50,6 +50,14 @@ class DemandRecord:
     def drawn(self) -> bool:
         """Whether the leaves are drawn."""
         return any(self.beacon)
+
+
+@dataclass(frozen=True)
+class DrawnPoint:
+    """A point that the draw picked: `place` is below the entry's total in the lane."""
+
+    lane: EntryLane
+    place: int
 
 
 @dataclass(frozen=True)
@@ -182,9 +190,10 @@ class CourtClient(Contract):
         answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
         return DemandRecord(view["case_id"], view["anchor_block"], view["beacon"], answered)
 
-    def point_of(self, round_number: int, hospital: int, index: int) -> int:
-        """The point, of the entry's total weight, that a drawn leaf covers."""
-        return int(self.call("pointOf", round_number, hospital, index))
+    def point_of(self, round_number: int, hospital: int, index: int) -> DrawnPoint:
+        """The point that a drawn leaf covers, and over what it was drawn."""
+        lane, place = self.call("pointOf", round_number, hospital, index)
+        return DrawnPoint(EntryLane(lane), int(place))
 
     def is_convicted(self, round_number: int, hospital: int) -> bool:
         """Whether a hospital was slashed over an entry."""

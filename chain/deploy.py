@@ -158,7 +158,8 @@ class DeployConfig:
 def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = None) -> Deployment:
     """Deploy all contracts with the sender as first governance and guardian.
 
-    It admits the founding hospitals, then hands over to the council with `governance.hand_over`.
+    It admits the founding hospitals and, once all of them are active, hands over to the council with
+    `governance.hand_over`.
 
     Args:
         sender: pays, and administers the AccessManager until it hands over.

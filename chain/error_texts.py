@@ -23,6 +23,7 @@ CONSORTIUM_TEXTS = {
         "the bond of hospital {hospital} is locked (released {release_at:time}): leave the "
         "consortium and wait until then"
     ),
+    "NoBond(uint16)": "hospital {hospital} has no bond left: there is nothing to withdraw",
     "NotPendingAccount(uint16,address)": (
         "hospital {hospital} did not propose {caller} as its next account: have its present account propose it"
     ),
@@ -313,7 +314,11 @@ COURT_TEXTS = {
         "leaves of hospital {hospital} in round {round} are demanded or drawn already: see `fediomt dispute show`"
     ),
     "NothingToOpen(uint64,uint16)": (
-        "no leaf of hospital {hospital} in round {round} weighs anything: there is nothing to open"
+        "no leaf of hospital {hospital} in round {round} has weight, volume or compute: there is nothing to open"
+    ),
+    "OpeningsUnavailable()": (
+        "this consortium takes entries in clear, whose leaves are bound to no device: open a dispute instead "
+        "(`fediomt dispute open`)"
     ),
     "NothingToDraw(uint64,uint16)": (
         "no demand on hospital {hospital} in round {round} waits to be drawn: demand first"
@@ -323,7 +328,7 @@ COURT_TEXTS = {
         "leaf {index} of hospital {hospital} in round {round} is not asked for: see `fediomt dispute show`"
     ),
     "WrongLeaf(uint256,uint256,uint256)": (
-        "the drawn point {point} is not on this leaf, which covers {weight} from {before} on: open the one that has it"
+        "the drawn point {point} is not on this leaf, which covers {size} from {before} on: open the one that has it"
     ),
     "NotBound(address)": "the leaf was not made for {account}: open it with the account that its salt names",
     "AccountReused(address,uint32)": "{account} was shown for slot {slot} already: a device stands for one leaf",

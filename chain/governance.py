@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chain.connect import LOCAL_CHAIN_IDS
 from chain.contracts import Contracts
 from chain.errors import ChainError
+from chain.manager import ADMIN_ROLE
+from chain.phases import HospitalStatus
 from chain.sender import Sender
 
 MAX_DELAY_SECONDS = 365 * 86_400
@@ -28,36 +32,94 @@ def check_delay(chain_id: int, delay_seconds: int) -> None:
         )
 
 
-def hand_over(contracts: Contracts, governance: Sender, *, delay_seconds: int) -> None:
-    """Make the council the one administrator, after the founding hospitals were admitted. There is no way back.
+def hand_over(contracts: Contracts, governance: Sender) -> None:
+    """Make the council the one administrator, with the delay that the deployment's record says. There is no way back.
+
+    Every hospital that was admitted has to be active by then: whoever is active first could otherwise propose with a
+    council of its own, before the others have a vote.
 
     Args:
         contracts: the deployment.
         governance: the deployer, who gives its own role up.
-        delay_seconds: from queueing a carried proposal until it can be executed.
 
     Raises:
-        ChainError: no hospital is active, so that nobody could govern; or the delay is out of range.
+        ChainError: a hospital is not active, or none is, so that nobody could govern; the delay is out of range; or the
+            deployer has changed anything else in the manager.
         ContractError: the sender does not govern.
     """
-    check_delay(contracts.deployment.chain_id, delay_seconds)
-    if not contracts.consortium.active_set():
+    delay = recorded_delay(contracts)
+    check_delay(contracts.deployment.chain_id, delay)
+    hospitals = contracts.consortium.hospitals()
+    if not any(item.status is HospitalStatus.ACTIVE for item in hospitals):
         raise ChainError("no hospital is active: admit the founding hospitals and post their bonds first")
-    contracts.manager.grant_admin(governance, contracts.council.address, delay_seconds=delay_seconds)
+    idle = [item for item in hospitals if item.status not in {HospitalStatus.ACTIVE, HospitalStatus.LEFT}]
+    if idle:
+        named = ", ".join(f"{item.id} ({item.status.name.lower()})" for item in idle)
+        raise ChainError(
+            f"not every admitted hospital is active: {named}: post their bonds or reinstate them first"
+        )
+    known = contracts.deployment
+    _check_changes(contracts, [("RoleGranted", known.deployer)])
+    contracts.manager.grant_admin(governance, known.council, delay_seconds=delay)
     contracts.manager.renounce_admin(governance)
     check_governed(contracts)
 
 
 def check_governed(contracts: Contracts) -> None:
-    """Make sure that the council governs and the deployer does not.
+    """Make sure that the council governs, with the recorded delay, and nobody else, as it is right after handing over.
+
+    The manager's log says so: nothing but the deployer's role, the council's, and the end of the deployer's. Anything
+    besides (another administrator, a role for single functions, another guardian) is a way past the council, or was
+    voted since.
 
     Raises:
         ChainError: it is otherwise.
     """
     known = contracts.deployment
-    if contracts.council.execution_delay() is None:
+    delay = contracts.council.execution_delay()
+    if delay is None:
         raise ChainError(f"the council at {known.council} does not govern: hand over to it")
     if contracts.manager.admin(known.deployer)[0]:
         raise ChainError(
             f"the deployer {known.deployer} still governs beside the council: it has to renounce"
+        )
+    if delay != recorded_delay(contracts):
+        raise ChainError(
+            f"the council's changes take effect after {delay} s, the deployment's record says "
+            f"{recorded_delay(contracts)} s: deploy again, or read which vote changed it"
+        )
+    roles = [("RoleGranted", known.deployer), ("RoleGranted", known.council), ("RoleRevoked", known.deployer)]
+    _check_changes(contracts, roles)
+
+
+def recorded_delay(contracts: Contracts) -> int:
+    """From queueing a carried proposal until it can be executed, as the deployment's record says (seconds).
+
+    Raises:
+        ChainError: it does not say.
+    """
+    delay = contracts.deployment.config.get("council_delay_seconds")
+    if not isinstance(delay, int):
+        raise ChainError(
+            "the deployment's record has no council_delay_seconds: take the record that deploying wrote"
+        )
+    return delay
+
+
+def _check_changes(contracts: Contracts, expected: Sequence[tuple[str, str]]) -> None:
+    """The manager's settings were changed in this way alone: events of the administrator's role, by account."""
+    found = contracts.manager.changes(from_block=contracts.deployment.block)
+    wanted = [(name, ADMIN_ROLE, account) for name, account in expected]
+    for place, event in enumerate(found):
+        actual = (event.name, event.values.get("role_id"), event.values.get("account"))
+        if place >= len(wanted) or actual != wanted[place]:
+            raise ChainError(
+                f"block {event.block} changed who may govern ({event.name}: "
+                f"{', '.join(f'{name} {value}' for name, value in event.values.items())}): deploy again, or read which "
+                "vote did it"
+            )
+    if len(found) < len(wanted):
+        raise ChainError(
+            f"the manager's log from block {contracts.deployment.block} on lacks {wanted[len(found)][0]} of "
+            f"{wanted[len(found)][2]}: take the record that deploying wrote"
         )

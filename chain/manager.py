@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chain.contract import Contract
+from chain.contract import Contract, Event
 from chain.receipts import Receipt
 from chain.sender import Sender
 
@@ -22,6 +22,11 @@ class ManagerClient(Contract):
     def renounce_admin(self, sender: Sender) -> Receipt:
         """The sender gives its own administrator's role up."""
         return self.transact(sender, "renounceRole", ADMIN_ROLE, sender.address)
+
+    def changes(self, *, from_block: int) -> tuple[Event, ...]:
+        """What was ever changed about who may do what, in the chain's order; calls that were queued or made are not."""
+        events = self.read_events(from_block=from_block)
+        return tuple(event for event in events if not event.name.startswith("Operation"))
 
     def admin(self, account: str | bytes) -> tuple[bool, int]:
         """Whether an account is an administrator, and the delay of its calls in seconds."""

@@ -74,6 +74,14 @@ class CaseOutcome(IntEnum):
     LAPSED = 4
 
 
+class EntryLane(IntEnum):
+    """What a point of an entry is drawn over: the total weight, volume or compute of its leaves."""
+
+    WEIGHT = 0
+    VOLUME = 1
+    COMPUTE = 2
+
+
 class Fault(IntEnum):
     """What machines check of an entry."""
 

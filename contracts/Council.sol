@@ -134,7 +134,10 @@ contract Council is ICouncil {
         }
         p.cancelled = true;
         emit Cancelled(id);
-        if (queued) manager.cancel(address(this), p.target, p.data);
+        if (!queued) return;
+        bytes32 operation = manager.hashOperation(address(this), p.target, p.data);
+        // else it was done or forgotten there, or is the place of another proposal of the same call
+        if (manager.getSchedule(operation) == p.executableAt) manager.cancel(address(this), p.target, p.data);
     }
 
     // Views
@@ -182,8 +185,9 @@ contract Council is ICouncil {
         return RoundWords.count(p.supporters & _active());
     }
 
+    /// @dev Two thirds of the electorate and of whoever is active besides: no proposal made by few outlasts their number.
     function _threshold(Proposal storage p) private view returns (uint256) {
-        return (2 * RoundWords.count(p.electorate) + 2) / 3;
+        return (2 * RoundWords.count(p.electorate | _active()) + 2) / 3;
     }
 
     function _active() private view returns (uint64) {

@@ -34,14 +34,15 @@ contract DisclosedTree is IDisclosedTree {
         bytes4 wrongDevices = InvalidDisclosedDevices.selector;
         bytes4 wrongPayees = InvalidDisclosedPayees.selector;
         assembly {
-            // What a class may have: a field each, with a bit above it that a larger number borrows.
+            // What a class lacks to the next power of two, a field each: a larger number carries into the bit above its
+            // field. Who takes no part has class 0 and no scores; of the other classes every record carries.
             function allow(rule) {
-                for { let class := 0 } lt(class, 8) { class := add(class, 1) } {
-                    let caps := shr(add(128, shl(4, and(class, 3))), rule)
-                    let most := or(shl(45, class), or(shl(44, 1), shl(30, and(caps, 0xffff))))
-                    most := or(most, or(shl(29, 1), shl(15, 10000)))
-                    most := or(most, or(shl(14, 1), and(shr(64, caps), 0xffff)))
-                    mstore(shl(5, class), most)
+                mstore(0, or(shl(30, 0x3fff), or(shl(15, 0x3fff), 0x3fff)))
+                for { let class := 1 } lt(class, 4) { class := add(class, 1) } { mstore(shl(5, class), 0x4000) }
+                for { let class := 0 } lt(class, 4) { class := add(class, 1) } {
+                    let caps := shr(add(128, shl(4, class)), rule)
+                    let room := or(shl(30, sub(0x3fff, and(caps, 0xffff))), shl(15, sub(0x3fff, 10000)))
+                    mstore(shl(5, add(class, 4)), or(room, sub(0x3fff, and(shr(64, caps), 0xffff))))
                 }
             }
             // Have weights go to the lane at `shift`. Where quality is not scored it has full marks, whatever it is.
@@ -61,9 +62,9 @@ contract DisclosedTree is IDisclosedTree {
                     kept := 0
                 }
             }
-            // The nodes over the leaves of devices that share a payee; `good` keeps the bits of `allow`. Six at a time,
-            // since the loop itself would cost fifty gas a device.
-            function fill(device, end, good) -> good_ {
+            // The nodes over the leaves of devices that share a payee; `bad` gathers the bits above fields, set or
+            // carried into. Six at a time, since the loop itself would cost fifty gas a device.
+            function fill(device, end, bad) -> bad_ {
                 let slot := mload(0x360)
                 let byVolume := mload(0x380)
                 let byQuality := mload(0x3a0)
@@ -74,7 +75,7 @@ contract DisclosedTree is IDisclosedTree {
                 let out := add(0x400, shl(5, slot))
                 for {} lt(add(device, 30), end) { device := add(device, 36) } {
                     word := shr(208, calldataload(device))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -91,7 +92,7 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(out, keccak256(0x280, 0x80))
                     mstore(add(out, 0x20), lanes)
                     word := shr(208, calldataload(add(device, 6)))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -108,7 +109,7 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(add(out, 0x40), keccak256(0x280, 0x80))
                     mstore(add(out, 0x60), lanes)
                     word := shr(208, calldataload(add(device, 12)))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -125,7 +126,7 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(add(out, 0x80), keccak256(0x280, 0x80))
                     mstore(add(out, 0xa0), lanes)
                     word := shr(208, calldataload(add(device, 18)))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -142,7 +143,7 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(add(out, 0xc0), keccak256(0x280, 0x80))
                     mstore(add(out, 0xe0), lanes)
                     word := shr(208, calldataload(add(device, 24)))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -159,7 +160,7 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(add(out, 0x100), keccak256(0x280, 0x80))
                     mstore(add(out, 0x120), lanes)
                     word := shr(208, calldataload(add(device, 30)))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -180,7 +181,7 @@ contract DisclosedTree is IDisclosedTree {
                 }
                 for {} lt(device, end) { device := add(device, 6) } {
                     word := shr(208, calldataload(device))
-                    good := and(good, sub(mload(and(shr(40, word), 0xe0)), word))
+                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
                     quality := and(shr(15, word), 0x3fff)
                     mstore(0x220, quality)
@@ -200,7 +201,7 @@ contract DisclosedTree is IDisclosedTree {
                     out := add(out, 0x40)
                 }
                 mstore(0x360, slot)
-                good_ := good
+                bad_ := bad
             }
             // Halve a level in place, from `from` to `end`, eight nodes at a time and then one by one.
             function fold(from, to, end) {
@@ -245,7 +246,7 @@ contract DisclosedTree is IDisclosedTree {
             allow(rule)
             weigh(rule, full, 128)
 
-            let good := not(0)
+            let bad := 0
             let device := devices.offset
             let last := add(payees.offset, payees.length)
             for { let own := payees.offset } lt(own, last) { own := add(own, 24) } {
@@ -263,16 +264,16 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0, wrongPayees)
                     revert(0, 4)
                 }
-                good := fill(device, next, good)
+                bad := fill(device, next, bad)
                 mstore(0x1e0, payee)
                 weigh(rule, full, 192)
                 device := add(next, 6)
-                good := fill(next, device, good)
+                bad := fill(next, device, bad)
                 mstore(0x1e0, 0)
                 weigh(rule, full, 128)
             }
-            good := fill(device, add(devices.offset, devices.length), good)
-            if xor(and(good, 0x100020004000), 0x100020004000) {
+            bad := fill(device, add(devices.offset, devices.length), bad)
+            if and(bad, 0x100020004000) {
                 mstore(0, wrongDevices)
                 revert(0, 4)
             }

@@ -64,6 +64,7 @@ abstract contract Bonds is Roles {
         Hospital storage h = _requireStatus(id, Status.Left);
         if (block.timestamp < h.bondReleaseAt) revert BondLocked(id, h.bondReleaseAt);
         uint256 amount = h.bond;
+        if (amount == 0) revert NoBond(id);
         h.bond = 0;
         emit BondWithdrawn(id, h.account, amount);
         settlement.safeTransfer(h.account, amount);

@@ -40,12 +40,10 @@ abstract contract Convictions is CourtBase {
         if (signedRoot == _rootOf(round, hospital)) revert NoFault();
         (address signer,,) = ECDSA.tryRecoverCalldata(receiptDigest(round, hospital, signedRoot), signature);
         ILedgerTypes.RoundView memory v = ledger.round(round);
-        uint64 until = v.closedAt == 0 ? uint64(block.timestamp) : v.closedAt;
-        if (
-            signer == address(0)
-                || (_CONSORTIUM.wasAccountOf(signer, v.openedAt) != hospital
-                    && _CONSORTIUM.wasAccountOf(signer, until) != hospital)
-        ) revert NotSignedByHospital(hospital, signer);
+        uint64 end = v.closedAt == 0 ? uint64(block.timestamp) : v.closedAt;
+        (uint16 owner, uint64 from, uint64 until) = _CONSORTIUM.tenureOf(signer);
+        bool inRound = from <= end && (until == 0 || until >= v.openedAt);
+        if (signer == address(0) || owner != hospital || !inRound) revert NotSignedByHospital(hospital, signer);
         _convict(round, hospital, Fault.OtherRoot);
     }
 

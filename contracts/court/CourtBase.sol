@@ -6,6 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
+import {ILedgerTypes} from "../interfaces/ILedgerTypes.sol";
 import {PackedRule, RulePacking} from "../libraries/RulePacking.sol";
 import {RewardMath} from "../libraries/RewardMath.sol";
 import {RoundWords} from "../libraries/RoundWords.sol";
@@ -47,6 +48,8 @@ abstract contract CourtBase is IDisputeCourt {
     /// @inheritdoc IDisputeCourt
     uint256 public immutable openings;
     IConsortium internal immutable _CONSORTIUM;
+    /// @dev Whether the ledger takes entries in clear.
+    bool internal immutable _DISCLOSED;
 
     /// @inheritdoc IDisputeCourt
     uint256 public challengeCount;
@@ -66,12 +69,14 @@ abstract contract CourtBase is IDisputeCourt {
         if (address(ledger_) == address(0)) revert ZeroAddress();
         if (challengeBond_ == 0) revert InvalidParameter("challengeBond");
         if (slashAmount_ == 0) revert InvalidParameter("slashAmount");
-        if (caseSeconds_ == 0 || 3 * uint256(caseSeconds_) > ledger_.params().maxFreezeSeconds) {
+        ILedgerTypes.Params memory p = ledger_.params();
+        if (caseSeconds_ == 0 || 3 * uint256(caseSeconds_) > p.maxFreezeSeconds) {
             revert InvalidParameter("caseSeconds");
         }
         if (openings_ == 0 || openings_ > 63) revert InvalidParameter("openings");
         ledger = ledger_;
         _CONSORTIUM = ledger_.consortium();
+        _DISCLOSED = p.disclosedTree != address(0);
         settlement = _CONSORTIUM.settlement();
         challengeBond = challengeBond_;
         slashAmount = slashAmount_;

@@ -3,7 +3,7 @@ pragma solidity 0.8.36;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
-import {ILedgerTypes} from "../interfaces/ILedgerTypes.sol";
+import {ILedgerTypes, Lanes} from "../interfaces/ILedgerTypes.sol";
 import {LeafFaults} from "../libraries/LeafFaults.sol";
 import {Participation} from "../libraries/Participation.sol";
 import {PackedRule} from "../libraries/RulePacking.sol";
@@ -11,8 +11,9 @@ import {SumTree} from "../libraries/SumTree.sol";
 import {Convictions} from "./Convictions.sol";
 
 /// @title LeafOpenings
-/// @notice Random leaves, opened: the hash of a later block picks points of an entry's total weight, the sums of the tree
-/// lead to the leaves that cover them, and each must be shown to stand for a device that took part.
+/// @notice Random leaves, opened: the hash of a later block picks points of an entry's total weight, volume and compute
+/// (allocations follow all three), the sums of the tree lead to the leaves that cover them, and each must be shown to
+/// stand for a device that took part.
 /// @dev A leaf names no device, but its salt does: it is the hash of the device's account and a secret. So the devices
 /// are fixed before the draw, and no device stands for two leaves.
 abstract contract LeafOpenings is Convictions {
@@ -30,6 +31,7 @@ abstract contract LeafOpenings is Convictions {
 
     /// @inheritdoc IDisputeCourt
     function demand(uint64 round, uint16 hospital) external returns (uint256 challengeId) {
+        if (_DISCLOSED) revert OpeningsUnavailable();
         Demand storage d = _demands[_key(round, hospital)];
         Outcome earlier = _cases[d.caseId].outcome;
         if (earlier == Outcome.Open || (d.beacon != 0 && earlier != Outcome.Lapsed)) {
@@ -37,7 +39,8 @@ abstract contract LeafOpenings is Convictions {
         }
         uint256 caseId;
         (challengeId, caseId) = _challenge(round, hospital, 0);
-        if (_totalWeight(round, hospital) == 0) revert NothingToOpen(round, hospital);
+        (, uint256 total) = _laneOf(round, hospital, 0);
+        if (total == 0) revert NothingToOpen(round, hospital);
         (d.caseId, d.anchorBlock) = (uint64(caseId), uint64(block.number));
         (d.answered, d.beacon) = (0, 0);
         emit Demanded(round, hospital, caseId, d.anchorBlock);
@@ -71,7 +74,8 @@ abstract contract LeafOpenings is Convictions {
             revert NotAsked(round, hospital, index);
         }
         _requireBefore(d.caseId, _requireCase(d.caseId).deadline);
-        _checkLeaf(round, hospital, pointOf(round, hospital, index), o);
+        (Lane lane, uint256 point) = pointOf(round, hospital, index);
+        _checkLeaf(round, hospital, lane, point, o);
         _checkDevice(round, hospital, o);
         uint32 slot = o.leaf.slot;
         uint256 shown = _shownFor[key][o.account];
@@ -88,10 +92,12 @@ abstract contract LeafOpenings is Convictions {
     }
 
     /// @inheritdoc IDisputeCourt
-    function pointOf(uint64 round, uint16 hospital, uint256 index) public view returns (uint256) {
+    function pointOf(uint64 round, uint16 hospital, uint256 index) public view returns (Lane lane, uint256 point) {
         bytes32 beacon = _demands[_key(round, hospital)].beacon;
         if (beacon == 0 || index >= openings) revert NotAsked(round, hospital, index);
-        return uint256(keccak256(abi.encode(beacon, round, hospital, index))) % _totalWeight(round, hospital);
+        uint256 total;
+        (lane, total) = _laneOf(round, hospital, index);
+        point = uint256(keccak256(abi.encode(beacon, round, hospital, index))) % total;
     }
 
     /// @dev Whether leaves that were drawn in a case are left unopened.
@@ -100,8 +106,8 @@ abstract contract LeafOpenings is Convictions {
         return d.caseId == caseId && d.beacon != 0 && d.answered != (1 << openings) - 1;
     }
 
-    /// @dev The leaf lies in the tree, is in order, and covers the point.
-    function _checkLeaf(uint64 round, uint16 hospital, uint256 point, Opening calldata o) private view {
+    /// @dev The leaf lies in the tree, is in order, and covers the point of the lane.
+    function _checkLeaf(uint64 round, uint16 hospital, Lane lane, uint256 point, Opening calldata o) private view {
         (PackedRule rule, bool qualityScored) = _ruleOf(round);
         uint256[7] calldata words;
         Opening calldata whole = o;
@@ -116,10 +122,10 @@ abstract contract LeafOpenings is Convictions {
         if (hash != _rootOf(round, hospital)) revert NotInTree(round, hospital);
         uint256 before = 0;
         for (uint256 i = 0; i < o.siblings.length; ++i) {
-            if ((slot >> i) & 1 == 1) before += _weightOf(o.siblings[i].lanes);
+            if ((slot >> i) & 1 == 1) before += _sumOf(lane, o.siblings[i].lanes);
         }
-        uint256 weight = _weightOf(lanes);
-        if (point < before || point - before >= weight) revert WrongLeaf(point, before, weight);
+        uint256 size = _sumOf(lane, lanes);
+        if (point < before || point - before >= size) revert WrongLeaf(point, before, size);
     }
 
     /// @dev The leaf stands for the account, which is on the roster and took part in this round of this hospital.
@@ -138,12 +144,21 @@ abstract contract LeafOpenings is Convictions {
         if (signer != account || signer == address(0)) revert NotSignedByDevice(account, signer);
     }
 
-    function _totalWeight(uint64 round, uint16 hospital) private view returns (uint256) {
-        (uint64 treasury, uint64 device) = ledger.entryWeights(round, hospital);
-        return uint256(treasury) + device;
+    /// @dev The lane over which point `index` is drawn, and the entry's total in it: the lanes take turns, and one in which
+    /// the entry has nothing leaves its turn to the next. The total is zero only if all are.
+    function _laneOf(uint64 round, uint16 hospital, uint256 index) private view returns (Lane lane, uint256 total) {
+        Lanes memory sums = ledger.entry(round, hospital).lanes;
+        uint256[3] memory totals = [uint256(sums.weightTreasury) + sums.weightDevice, sums.volume, sums.compute];
+        for (uint256 turn = index; turn < index + 3; ++turn) {
+            (lane, total) = (Lane(turn % 3), totals[turn % 3]);
+            if (total != 0) break;
+        }
     }
 
-    function _weightOf(uint256 lanes) private pure returns (uint256) {
+    /// @dev What packed lanes have in one lane.
+    function _sumOf(Lane lane, uint256 lanes) private pure returns (uint256) {
+        if (lane == Lane.Volume) return uint48(lanes >> 32);
+        if (lane == Lane.Compute) return uint48(lanes >> 80);
         return uint256(uint64(lanes >> 128)) + (lanes >> 192);
     }
 }

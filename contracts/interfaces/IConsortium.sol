@@ -84,6 +84,8 @@ interface IConsortium {
     error WrongStatus(uint16 hospital, Status actual);
     /// @notice The bond is not released yet, or the hospital has not left.
     error BondLocked(uint16 hospital, uint64 releaseAt);
+    /// @notice The hospital's bond was withdrawn, or slashed to nothing.
+    error NoBond(uint16 hospital);
     /// @notice The caller is not the account that the hospital proposed.
     error NotPendingAccount(uint16 hospital, address caller);
     /// @notice The hospital's bond is whole.

@@ -9,9 +9,11 @@ import {IConsortium} from "./IConsortium.sol";
 /// thirds of them carry it. It is made through the AccessManager, in which the council holds the administrator's role
 /// with an execution delay: a carried call is queued there, public, for that long before anyone may have it made.
 /// @dev Votes belong to hospitals, not to accounts, and count at the moment of queueing and of executing: a hospital may
-/// take its vote back until then, and the vote of one that is no longer active does not count.
+/// take its vote back until then, and the vote of one that is no longer active does not count. Hospitals that became active
+/// since have no vote, but raise the threshold: what a few founders proposed does not pass once the others have joined.
 /// Known weaknesses: two thirds of the active hospitals can suspend the rest, and then govern without them; a hospital
-/// that leaves still counts in the thresholds of proposals made before; while no hospital is active, nobody governs.
+/// that leaves still counts in the thresholds of proposals made before; while no hospital is active, nobody governs, and
+/// where more than a third have lost their keys, nobody can.
 interface ICouncil {
     /// @notice Where a proposal stands. `Passed` has enough votes and can be queued, or executed where the manager asks
     /// for no delay; `Rejected` has too few and no more can come; `Expired` was not executed in time.
@@ -34,7 +36,7 @@ interface ICouncil {
     /// @param electorate The hospitals active when it was made.
     /// @param supporters Those that voted for it.
     /// @param counted How many of the supporters are active now.
-    /// @param threshold How many it takes: two thirds of the electorate, rounded up.
+    /// @param threshold How many it takes: two thirds, rounded up, of the electorate and the hospitals active now besides.
     /// @param votingEndsAt Until when votes for it are taken (unix seconds).
     /// @param executableAt From when it can be executed, once queued (unix seconds); 0 if it is not.
     /// @param expiresAt From when it no longer can (unix seconds).
@@ -117,7 +119,7 @@ interface ICouncil {
     function execute(uint256 proposal) external;
 
     /// @notice Cancel an open proposal, by the hospital that made it; or one that was queued and then lost its votes, by
-    /// anyone, which takes it out of the manager's queue.
+    /// anyone, which takes it out of the manager's queue if it is still there.
     /// @param proposal The proposal.
     function cancel(uint256 proposal) external;
 

@@ -10,8 +10,9 @@ import {Leaf} from "./IRewardDistributor.sol";
 /// @notice Disputes about one hospital's entry of one round: never about a round. A bonded challenge holds the entry
 /// back; two thirds of the other hospitals may void it, silence upholds it; a machine-checked fault voids it and slashes
 /// its hospital at once; random leaves can be demanded to be opened. No money ever goes to who votes or proves.
-/// @dev Known weaknesses: two thirds of the electors can void any entry, though they gain nothing from it but a smaller
-/// sum to share with; a block's proposer can try out the hash that draws the leaves; who draws late may try again; an
+/// @dev Known weaknesses: two thirds of the electors can void any entry, and where they do so before the close, the round's
+/// budget is shared without it, so that they gain by it what it would have had; an entry is drawn once, so a friend of the
+/// accused can use that up; a block's proposer can try out the hash that draws the leaves; who draws late may try again; an
 /// opening discloses the device's account of the epoch. A court that is replaced decides nothing any more: bonds of its
 /// open cases go back, the entries can be released by anyone after the ledger's `maxFreezeSeconds`.
 interface IDisputeCourt {
@@ -36,6 +37,13 @@ interface IDisputeCourt {
         AboveCap,
         WrongLanes,
         OtherRoot
+    }
+
+    /// @notice What a point is drawn over: an entry's total weight, volume or compute.
+    enum Lane {
+        Weight,
+        Volume,
+        Compute
     }
 
     /// @notice The dispute about an entry; challenges of it while it is open join it.
@@ -158,20 +166,22 @@ interface IDisputeCourt {
     error NoFault();
     /// @notice The hospital was convicted over this entry before.
     error AlreadyConvicted(uint64 round, uint16 hospital);
-    /// @notice The receipt was not signed by an account that the hospital had in the round.
+    /// @notice The receipt was not signed by an account that the hospital had at some time in the round.
     error NotSignedByHospital(uint16 hospital, address signer);
     /// @notice Leaves of this entry are demanded, or were drawn, already.
     error AlreadyDemanded(uint64 round, uint16 hospital);
-    /// @notice No leaf of the entry weighs anything.
+    /// @notice No leaf of the entry has weight, volume or compute.
     error NothingToOpen(uint64 round, uint16 hospital);
+    /// @notice The ledger takes entries in clear, whose one salt binds no leaf to a device: nothing can be opened.
+    error OpeningsUnavailable();
     /// @notice There is no such demand, or its leaves are drawn already.
     error NothingToDraw(uint64 round, uint16 hospital);
     /// @notice The block that draws is not known yet; `draw` works from block `fromBlock` on.
     error DrawNotReady(uint256 fromBlock);
     /// @notice No such leaf waits to be opened.
     error NotAsked(uint64 round, uint16 hospital, uint256 index);
-    /// @notice The leaf does not cover the drawn point; `before` lies to its left, and it weighs `weight`.
-    error WrongLeaf(uint256 point, uint256 before, uint256 weight);
+    /// @notice The leaf does not cover the drawn point; in its lane `before` lies to its left, and it has `size`.
+    error WrongLeaf(uint256 point, uint256 before, uint256 size);
     /// @notice The leaf's salt is not the hash of account and opener.
     error NotBound(address account);
     /// @notice The account was shown for another slot of this entry.
@@ -192,7 +202,7 @@ interface IDisputeCourt {
     function challenge(uint64 round, uint16 hospital, bytes32 evidenceHash) external returns (uint256 challengeId);
 
     /// @notice Challenge an entry and demand that `openings` random leaves of it be opened. Drawn once an
-    /// entry.
+    /// entry. Not where the ledger takes entries in clear.
     /// @param round The round.
     /// @param hospital The hospital.
     /// @return challengeId The challenge.
@@ -280,11 +290,14 @@ interface IDisputeCourt {
     /// @param round The round.
     /// @param hospital The hospital.
     function demandOf(uint64 round, uint16 hospital) external view returns (DemandView memory);
-    /// @notice The point, of the total weight, that a drawn leaf covers.
+    /// @notice The point that a drawn leaf covers, and over what it was drawn: weight, volume and compute take turns, and
+    /// one in which the entry has nothing leaves its turn to the next.
     /// @param round The round.
     /// @param hospital The hospital.
     /// @param index Which of the drawn ones.
-    function pointOf(uint64 round, uint16 hospital, uint256 index) external view returns (uint256);
+    /// @return lane Over what.
+    /// @return point Below the entry's total in that lane.
+    function pointOf(uint64 round, uint16 hospital, uint256 index) external view returns (Lane lane, uint256 point);
     /// @notice Whether a hospital was convicted, and slashed, over an entry.
     /// @param round The round.
     /// @param hospital The hospital.

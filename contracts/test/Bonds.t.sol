@@ -177,6 +177,7 @@ contract BondsTest is Governed {
         consortium.withdrawBond(1);
         vm.warp(releaseAt);
         consortium.withdrawBond(3);
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.NoBond.selector, 3));
         consortium.withdrawBond(3);
         eq(settlement.balanceOf(account(3)), BOND, "paid once");
         eq(settlement.balanceOf(address(consortium)), 2 * BOND, "the others' stay");

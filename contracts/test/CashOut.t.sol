@@ -305,21 +305,56 @@ contract CashOutTest is Deployed {
         eq(token.balanceOf(address(desk)), 0, "the rest came back");
     }
 
-    function testFuzz_a_request_that_is_not_paid_changes_nobodys_pay(uint96 funded, uint64 size, uint8 wish) public {
+    function test_a_request_at_the_marginal_level_pushes_out_who_asks_as_much_and_pays_the_cheaper_ones_more() public {
+        desk.fundReserve(72 ether);
+        uint256 a = sell(ALICE, 30 ether, 3 ether);
+        uint256 b = sell(ALICE, 50 ether, 40 ether);
+        uint256 snapshot = vm.snapshotState();
+        endEpoch();
+        eq(desk.collectCashOut(a), 27 ether, "72 for 80");
+        eq(desk.collectCashOut(b), 45 ether, "both are paid");
+        vm.revertToState(snapshot);
+        uint256 g = sell(BOB, 3 ether, 2.5 ether); // 83 at 7/8 is more than 72
+        endEpoch();
+        eq(desk.collectCashOut(g), 0, "the blocker is not paid");
+        eq(desk.collectCashOut(b), 0, "nor is who asks as much");
+        eq(desk.collectCashOut(a), 60 ether, "the cheaper one is paid more");
+    }
+
+    /// forge-config: default.fuzz.runs = 1024
+    function testFuzz_a_request_that_is_not_paid_harms_only_who_asks_as_much(uint96 funded, uint128 size, uint8 wish)
+        public
+    {
         desk.fundReserve(within(funded, 1, 100 ether));
         uint256 a = sell(ALICE, 30 ether, 3 ether);
         uint256 b = sell(ALICE, 50 ether, 40 ether);
         uint256 snapshot = vm.snapshotState();
         endEpoch();
-        uint256 first = desk.collectCashOut(a);
-        uint256 second = desk.collectCashOut(b);
+        uint256[2] memory alone = [desk.collectCashOut(a), desk.collectCashOut(b)];
         vm.revertToState(snapshot);
-        uint256 amount = within(size, 1 ether, 1000 ether);
-        uint256 g = sell(BOB, amount, (PriceLevels.price(PRICE_CAP, within(wish, 30, 63)) * amount) / 1 ether);
+        uint256 g = block_(within(size, 1 ether, 1000 ether), within(wish, 30, 63));
+        uint256 reserve = desk.cashOutReserve();
         endEpoch();
         if (desk.collectCashOut(g) != 0) return;
-        eq(desk.collectCashOut(a), first, "first");
-        eq(desk.collectCashOut(b), second, "second");
+        unharmed(a, g, alone[0], reserve);
+        unharmed(b, g, alone[1], reserve);
+    }
+
+    function block_(uint256 amount, uint256 level) private returns (uint256) {
+        return sell(BOB, amount, (PriceLevels.price(PRICE_CAP, level) * amount) / 1 ether);
+    }
+
+    /// @dev A request below an unpaid one's level is paid no less than without it; one at or above it is pushed out at most,
+    /// which takes more tokens there than the reserve could pay that level's price.
+    function unharmed(uint256 id, uint256 blocker, uint256 alone, uint256 reserve) private {
+        uint256 paid = desk.collectCashOut(id);
+        ICashOut.CashOutRequest memory g = desk.cashOutRequest(blocker);
+        if (desk.cashOutRequest(id).level < g.level) {
+            isTrue(paid >= alone, "below");
+        } else if (paid != alone) {
+            eq(paid, 0, "pushed out");
+            isTrue(PriceLevels.price(PRICE_CAP, g.level) * (80 ether + g.amount) > reserve * 1 ether, "the bound");
+        }
     }
 
     function testFuzz_a_level_is_the_lowest_that_earns_enough(uint96 cap, uint64 amount, uint256 minOut) public pure {

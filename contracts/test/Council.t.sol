@@ -171,6 +171,34 @@ contract CouncilTest is Councils {
         eq(council.proposal(next).electorate, 2 + 4 + 8 + 16 + 32, "it votes on the next one");
     }
 
+    function test_what_a_lone_founder_proposed_does_not_pass_once_others_have_joined() public {
+        for (uint16 id = 2; id <= 4; ++id) {
+            consortium.suspend(id);
+        }
+        bytes memory takeover = abi.encodeCall(manager.grantRole, (0, account(1), 0));
+        uint256 id1 = propose(1, address(manager), takeover);
+        isState(id1, PASSED, "alone");
+        for (uint16 id = 2; id <= 4; ++id) {
+            consortium.reinstate(id);
+        }
+        eq(council.proposal(id1).threshold, 3, "two thirds of all of them");
+        isState(id1, OPEN, "its one vote is too few now");
+        vm.expectRevert(wrongState(id1, OPEN));
+        council.queue(id1);
+        vm.expectRevert(wrongState(id1, OPEN));
+        council.execute(id1);
+        skip(VOTING);
+        isState(id1, REJECTED, "for good");
+    }
+
+    function test_hospitals_that_join_take_a_queued_call_its_majority() public {
+        uint256 id = queued();
+        joinAll(5, 5);
+        isState(id, OPEN, "three of five");
+        vote(id, 4, true);
+        isState(id, QUEUED, "four of five");
+    }
+
     function test_hospitals_alone_propose_and_vote() public {
         bytes memory refusal = abi.encodeWithSelector(ICouncil.NotActiveHospital.selector, STRANGER);
         uint256 id = proposeAdmission(1);
@@ -353,6 +381,24 @@ contract CouncilTest is Councils {
         council.execute(first);
         council.queue(second);
         eq(council.proposal(second).executableAt, vm.getBlockTimestamp() + DELAY, "with a delay of its own");
+    }
+
+    function test_a_cancelled_call_leaves_its_twin_in_the_queue() public {
+        uint256 first = queued();
+        vm.warp(council.proposal(first).executableAt + 7 * DAY); // the manager forgets it
+        consortium.suspend(3);
+        isState(first, REJECTED, "too few are left behind it");
+        uint256 second = proposeAdmission(1);
+        vote(second, 2, true);
+        council.queue(second);
+        uint48 readyAt = manager.getSchedule(operationOf(second));
+        isTrue(readyAt != 0, "scheduled");
+        council.cancel(first);
+        isState(first, CANCELLED, "cancelled");
+        eq(manager.getSchedule(operationOf(second)), readyAt, "its twin is not");
+        skip(DELAY);
+        council.execute(second);
+        eq(consortium.hospitalIdOf(NEWCOMER), 5, "admitted");
     }
 
     // The manager and the council themselves

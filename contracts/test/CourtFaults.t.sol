@@ -207,6 +207,43 @@ contract CourtFaultsTest is InCourt {
         isTrue(ledger.entry(round, 1).voided && court.isConvicted(round, 1), "convicted");
     }
 
+    function test_an_account_of_the_middle_of_a_round_convicts_too() public {
+        stepTo(round, ILedgerTypes.Phase.Training, 4);
+        vm.warp(vm.getBlockTimestamp() + 1);
+        rotateTo(vm.addr(77));
+        vm.warp(vm.getBlockTimestamp() + 1);
+        vm.prank(vm.addr(77));
+        consortium.proposeAccount(vm.addr(78));
+        vm.prank(vm.addr(78));
+        consortium.acceptAccount(1);
+        step(round, 0);
+        vm.warp(ledger.round(round).phaseDeadline);
+        ledger.advance(round); // nobody committed
+        ledger.advance(round); // so nobody can reveal
+        (Node memory left, Node memory right) = treeOf(round, 1).children();
+        vm.prank(vm.addr(78));
+        ledger.submitEntry(round, left, right, keccak256("bundle"));
+        bytes32 other = keccak256("another root");
+        bytes memory signature = signedBy(77, other);
+        court.proveReceipt(round, 1, other, signature);
+        isTrue(court.isConvicted(round, 1), "convicted");
+    }
+
+    function test_what_an_account_signed_that_acted_only_before_the_round_convicts_nobody() public {
+        rotateTo(vm.addr(77));
+        vm.prank(vm.addr(77));
+        consortium.proposeAccount(vm.addr(78));
+        vm.warp(vm.getBlockTimestamp() + 1);
+        vm.prank(vm.addr(78));
+        consortium.acceptAccount(1);
+        vm.warp(vm.getBlockTimestamp() + 30 * DAY);
+        round = reopened();
+        enterWith(vm.addr(78));
+        bytes memory signature = signedBy(77, keccak256("other"));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotSignedByHospital.selector, 1, vm.addr(77)));
+        court.proveReceipt(round, 1, keccak256("other"), signature);
+    }
+
     function test_receipts_for_the_root_convict_nobody_and_nor_does_what_others_signed() public {
         rotateTo(vm.addr(77));
         enterWith(vm.addr(77));

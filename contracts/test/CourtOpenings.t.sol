@@ -70,23 +70,62 @@ contract CourtOpeningsTest is InCourt {
         eq(settlement.balanceOf(CHALLENGER), STAKE, "back");
     }
 
-    function test_points_fall_on_every_leaf_by_its_weight_and_on_no_other() public {
+    function test_points_fall_on_every_leaf_by_its_weight_volume_and_compute_in_turn_and_on_no_other() public {
         demandAs(CHALLENGER, round, 1);
         drawn();
-        (, uint256[] memory weights) = leavesOf(1);
-        uint256 k = leafAt(0);
-        uint256 other = (k + 1) % DEVICES;
-        IDisputeCourt.Opening memory o = openingOf(other);
-        uint256 before = 0;
-        for (uint256 i = 0; i < other; ++i) {
-            before += weights[i];
+        for (uint256 index = 0; index < OPENINGS; ++index) {
+            (IDisputeCourt.Lane lane, uint256 point) = court.pointOf(round, 1, index);
+            eq(uint256(lane), index % 3, "in turn");
+            uint256 other = (leafAt(index) + 1) % DEVICES;
+            IDisputeCourt.Opening memory o = openingOf(other);
+            uint256[] memory sizes = sizesIn(lane);
+            uint256 before = 0;
+            for (uint256 i = 0; i < other; ++i) {
+                before += sizes[i];
+            }
+            vm.expectRevert(
+                abi.encodeWithSelector(IDisputeCourt.WrongLeaf.selector, point, before, sizes[other])
+            );
+            court.answer(round, 1, index, o);
         }
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IDisputeCourt.WrongLeaf.selector, court.pointOf(round, 1, 0), before, weights[other]
-            )
-        );
-        court.answer(round, 1, 0, o);
+    }
+
+    function test_leaves_below_the_gate_are_drawn_by_their_volume_and_compute() public {
+        (Leaf[] memory leaves,) = leavesOf(1);
+        for (uint256 k = 0; k < DEVICES; ++k) {
+            leaves[k].quality = 1; // so no leaf weighs anything, and yet the hospital is paid for their volume
+        }
+        SumTreeBuilder.Tree memory tree =
+            SumTreeBuilder.build(address(ledger), round + 1, 1, leaves, new uint256[](DEVICES));
+        reenter(tree);
+        demandAs(CHALLENGER, round, 1);
+        drawn();
+        uint256[3] memory lanes = [uint256(1), 1, 2]; // weight leaves its turn to volume
+        for (uint256 i = 0; i < OPENINGS; ++i) {
+            (IDisputeCourt.Lane lane,) = court.pointOf(round, 1, i);
+            eq(uint256(lane), lanes[i], "lane");
+            uint256 k = leafAt(i);
+            IDisputeCourt.Opening memory o = openingOf(k);
+            (o.leaf, o.siblings) = (leaves[k], tree.proof(2 * k));
+            court.answer(round, 1, i, o);
+        }
+        eq(court.demandOf(round, 1).answered, 7, "all");
+    }
+
+    function test_where_entries_are_in_clear_nothing_can_be_demanded() public {
+        ILedgerTypes.Params memory p = defaultParams();
+        p.disclosedTree = STRANGER;
+        ledger = deployLedger(p, defaultRule());
+        court = newCourt();
+        consortium.setDisputeCourt(address(court));
+        registerAll(0);
+        round = openTo(ILedgerTypes.Phase.Attest, 4);
+        stake(CHALLENGER);
+        vm.expectRevert(IDisputeCourt.OpeningsUnavailable.selector);
+        vm.prank(CHALLENGER);
+        court.demand(round, 1);
+        vm.prank(CHALLENGER);
+        court.challenge(round, 1, EVIDENCE); // a vote can be had all the same
     }
 
     function test_nothing_but_the_device_itself_opens_its_leaf() public {
@@ -140,9 +179,7 @@ contract CourtOpeningsTest is InCourt {
         }
         SumTreeBuilder.Tree memory tree =
             SumTreeBuilder.build(address(ledger), round + 1, 1, leaves, weights);
-        stepTo(round, ILedgerTypes.Phase.Closed, 4);
-        round = open();
-        enterAs(1, round, tree);
+        reenter(tree);
         demandAs(CHALLENGER, round, 1);
         drawn();
         uint256 first = leafAt(0);
@@ -210,13 +247,14 @@ contract CourtOpeningsTest is InCourt {
         eq(settlement.balanceOf(CHALLENGER), STAKE, "back");
     }
 
-    function test_an_entry_without_weight_has_nothing_to_open() public {
+    function test_an_entry_without_weight_volume_and_compute_has_nothing_to_open() public {
         (Leaf[] memory leaves,) = leavesOf(1);
+        for (uint256 k = 0; k < DEVICES; ++k) {
+            (leaves[k].volume, leaves[k].compute) = (0, 0);
+        }
         SumTreeBuilder.Tree memory tree =
             SumTreeBuilder.build(address(ledger), round + 1, 1, leaves, new uint256[](DEVICES));
-        stepTo(round, ILedgerTypes.Phase.Closed, 4);
-        round = open();
-        enterAs(1, round, tree);
+        reenter(tree);
         stake(CHALLENGER);
         vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToOpen.selector, round, 1));
         vm.prank(CHALLENGER);
@@ -238,7 +276,7 @@ contract CourtOpeningsTest is InCourt {
     }
 
     /// forge-config: default.fuzz.runs = 32
-    function testFuzz_the_points_are_the_weights(bytes32 hash) public {
+    function testFuzz_the_points_are_the_lanes(bytes32 hash) public {
         demandAs(CHALLENGER, round, 1);
         vm.roll(vm.getBlockNumber() + 2);
         vm.assume(hash != 0);
@@ -261,12 +299,28 @@ contract CourtOpeningsTest is InCourt {
         court.answer(round, 1, 0, o);
     }
 
+    /// @dev The next round, with a tree of hospital 1's own.
+    function reenter(SumTreeBuilder.Tree memory tree) private {
+        stepTo(round, ILedgerTypes.Phase.Closed, 4);
+        round = open();
+        enterAs(1, round, tree);
+    }
+
     /// @dev The leaf that covers a drawn point.
     function leafAt(uint256 index) private view returns (uint256 k) {
-        (, uint256[] memory weights) = leavesOf(1);
-        uint256 point = court.pointOf(round, 1, index);
-        while (point >= weights[k]) {
-            point -= weights[k++];
+        (IDisputeCourt.Lane lane, uint256 point) = court.pointOf(round, 1, index);
+        uint256[] memory sizes = sizesIn(lane);
+        while (point >= sizes[k]) {
+            point -= sizes[k++];
+        }
+    }
+
+    /// @dev What each leaf of hospital 1 has in a lane.
+    function sizesIn(IDisputeCourt.Lane lane) private view returns (uint256[] memory sizes) {
+        Leaf[] memory leaves;
+        (leaves, sizes) = leavesOf(1);
+        for (uint256 k = 0; k < DEVICES && lane != IDisputeCourt.Lane.Weight; ++k) {
+            sizes[k] = lane == IDisputeCourt.Lane.Volume ? leaves[k].volume : leaves[k].compute;
         }
     }
 

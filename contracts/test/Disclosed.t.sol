@@ -136,6 +136,11 @@ contract DisclosedTest is Rounds {
             bytes6 device = pack(0, 1, 1, 1) | bytes6(uint48(1 << gap));
             refused(bytes.concat(device), "", why);
         }
+        refused(bytes.concat(bytes6(uint48((1 << 47) | (1 << 44) | 16_383))), "", why); // a gap bit hides no score
+        refused(bytes.concat(bytes6(uint48(1))), "", why); // who takes no part has no scores
+        refused(bytes.concat(bytes6(uint48(1 << 15))), "", why);
+        refused(bytes.concat(bytes6(uint48(1 << 30))), "", why);
+        refused(bytes.concat(bytes6(uint48(1 << 45))), "", why); // nor a class
         tree.children(terms(true), bytes.concat(pack(0, 4000, 10_000, 3000)), "");
         tree.children(terms(true), bytes.concat(pack(3, 10_000, 0, 9000)), "");
     }
@@ -153,6 +158,36 @@ contract DisclosedTest is Rounds {
         refused(three, bytes.concat(bytes4(uint32(3)), bytes20(STRANGER)), why);
         refused(three, bytes.concat(bytes4(uint32(1 << 31)), bytes20(STRANGER)), why);
         tree.children(terms(true), three, bytes.concat(first, third));
+    }
+
+    /// forge-config: default.fuzz.runs = 1024
+    function testFuzz_a_record_is_taken_if_and_only_if_it_is_in_order(uint256 seed, uint8 place) public {
+        uint256 word = recordOf(seed);
+        bytes memory devices = "";
+        for (uint256 k = 0; k < 9; ++k) {
+            devices = bytes.concat(devices, k == place % 9 ? bytes6(uint48(word)) : pack(k % 4, 1, 1, 1));
+        }
+        if (!isInOrder(word)) vm.expectRevert(IDisclosedTree.InvalidDisclosedDevices.selector);
+        tree.children(terms(true), devices, "");
+    }
+
+    /// @dev Scores around their caps; now and then a bit between the fields, or the first one gone.
+    function recordOf(uint256 seed) private pure returns (uint256 word) {
+        uint256 class = seed % 4;
+        word = ((seed >> 8) % 8 == 0 ? 0 : 1 << 47) | (class << 45);
+        if ((seed >> 16) % 8 != 0) word |= (defaultRule().volumeCap[class] - 3 + (seed >> 24) % 5) << 30;
+        if ((seed >> 32) % 8 != 0) word |= (9997 + (seed >> 40) % 5) << 15;
+        if ((seed >> 48) % 8 != 0) word |= defaultRule().computeCap[class] - 3 + (seed >> 56) % 5;
+        if ((seed >> 64) % 4 == 0) word ^= 1 << (14 + 15 * ((seed >> 72) % 3));
+        if ((seed >> 80) % 4 == 0) word |= 0x3fff << (15 * ((seed >> 88) % 3));
+        if ((seed >> 96) % 16 == 0) word = 0;
+    }
+
+    function isInOrder(uint256 word) private pure returns (bool) {
+        if (word >> 47 == 0) return word == 0;
+        uint256 class = (word >> 45) & 3;
+        return word & 0x100020004000 == 0 && (word >> 30) & 0x3fff <= defaultRule().volumeCap[class]
+            && (word >> 15) & 0x3fff <= 10_000 && word & 0x3fff <= defaultRule().computeCap[class];
     }
 
     function test_its_leaves_are_claimed_and_its_treasury_too() public {

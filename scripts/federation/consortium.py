@@ -87,5 +87,5 @@ def found_consortium(
         contracts.settlement.transfer(sender, key.address, contracts.court.challenge_bond())
         post_bond(contracts, Sender(w3, key, gas=gas))
     progress("handing over to the council of the hospitals")
-    hand_over(contracts, sender, delay_seconds=config.council_delay_seconds)
+    hand_over(contracts, sender)
     return Consortium(contracts=contracts, keyring=keyring, gas=gas)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chain.court import LeafOpening, LeafProof
+from chain.court import DrawnPoint, LeafOpening, LeafProof
+from chain.phases import EntryLane
 from fl_core.secagg.merkle import Tree
 from incentives import (
     IncentivesError,
@@ -70,28 +71,38 @@ def find_fault(record: RoundRecord, part: HospitalRecord, recorded: RecordedEntr
     return None
 
 
-def opening_at(record: RoundRecord, part: HospitalRecord, point: int) -> LeafOpening:
-    """The leaf that covers a point of an entry's total weight, opened.
+def opening_at(record: RoundRecord, part: HospitalRecord, point: DrawnPoint) -> LeafOpening:
+    """The leaf that covers a point of an entry's total weight, volume or compute, opened.
 
     Args:
         record: the round.
         part: the hospital's part of it.
-        point: `DisputeCourt.pointOf`, below the total weight.
+        point: `DisputeCourt.pointOf`.
 
     Raises:
         CommandError: the point lies beyond all leaves, or the bundle shows no participation of its device.
     """
     entry = entry_of(record, part)
     devices = {slot: device for device, slot in entry.slots.items()}
+    place = point.place
     for slot, node in enumerate(entry.tree.levels[0]):
-        weight = node.lanes.weight_treasury + node.lanes.weight_device
-        if point < weight:
+        size = lane_of(node.lanes, point.lane)
+        if place < size:
             return _opening(record, part, devices[slot], entry.tree, slot)
-        point -= weight
+        place -= size
     raise CommandError(
         f"round {record.number}: the drawn point lies beyond the leaves of hospital {part.hospital}'s bundle: "
         "its entry was made from other leaves"
     )
+
+
+def lane_of(lanes: Lanes, lane: EntryLane) -> int:
+    """What lanes have in the one that a point was drawn over."""
+    if lane is EntryLane.VOLUME:
+        return lanes.volume
+    if lane is EntryLane.COMPUTE:
+        return lanes.compute
+    return lanes.weight_treasury + lanes.weight_device
 
 
 def _opening(

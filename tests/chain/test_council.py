@@ -38,8 +38,16 @@ DELAY = 3_600
 @pytest.fixture
 def governed(world: World) -> World:
     """The consortium governed by its council, with a delay."""
-    hand_over(world.contracts, world.governance, delay_seconds=DELAY)
-    return world
+    delayed = replace(world, contracts=recorded_with(world, DELAY))
+    hand_over(delayed.contracts, delayed.governance)
+    return delayed
+
+
+def recorded_with(world: World, delay_seconds: int):
+    """The contracts, with a record that says this delay."""
+    known = world.contracts.deployment
+    config = {**known.config, "council_delay_seconds": delay_seconds}
+    return open_contracts(world.w3, replace(known, config=config))
 
 
 def carried(world: World, call) -> int:
@@ -126,7 +134,7 @@ def test_a_call_that_the_contract_refuses_says_why(governed: World):
 
 
 def test_a_rule_is_voted_without_delay_on_a_local_chain(world: World):
-    hand_over(world.contracts, world.governance, delay_seconds=0)
+    hand_over(world.contracts, world.governance)
     lighter = replace(DEFAULT_RULE, operator_bps=77)
     number = carried(world, world.ledger.prepare("setRule", lighter))
     world.contracts.council.execute(world.governance, number)
@@ -201,7 +209,7 @@ def test_handing_over_needs_somebody_to_hand_over_to(w3: Web3):
     contracts = open_contracts(w3, deploy(Sender(w3, key), DeployConfig.local(DEFAULT_RULE)))
     check_wiring(contracts)
     with pytest.raises(ChainError, match="no hospital is active"):
-        hand_over(contracts, Sender(w3, key), delay_seconds=0)
+        hand_over(contracts, Sender(w3, key))
     with pytest.raises(ChainError, match="does not govern: hand over"):
         check_governed(contracts)
 
@@ -213,10 +221,58 @@ def test_a_deployer_that_kept_its_role_is_found(w3: Web3):
         check_governed(world.contracts)
 
 
+def test_a_hospital_that_is_not_active_yet_keeps_the_deployer_from_handing_over(world: World):
+    world.contracts.consortium.admit(world.governance, Key.random().address, 100)
+    with pytest.raises(ChainError, match=r"not every admitted hospital is active: 5 \(admitted\)"):
+        hand_over(world.contracts, world.governance)
+    assert world.contracts.manager.admin(world.governance.address)[0]
+
+
+def test_a_council_with_another_delay_than_the_record_says_is_found(governed: World):
+    check_governed(governed.contracts)
+    with pytest.raises(ChainError, match="take effect after 3600 s, the deployment's record says 7200 s"):
+        check_governed(recorded_with(governed, 7_200))
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "arguments"),
+    [
+        ("TargetFunctionRoleUpdated", "setTargetFunctionRole", ("{consortium}", [b"\1\2\3\4"], 7)),
+        ("TargetFunctionRoleUpdated", "setTargetFunctionRole", ("{ledger}", [b"\1\2\3\4"], 2**64 - 1)),
+        ("TargetAdminDelayUpdated", "setTargetAdminDelay", ("{ledger}", 9)),
+        ("TargetClosed", "setTargetClosed", ("{ledger}", True)),
+        ("RoleGranted", "grantRole", (0, "{desk}", 0)),
+        ("RoleGranted", "grantRole", (5, "{desk}", 0)),
+        ("RoleAdminChanged", "setRoleAdmin", (5, 6)),
+        ("RoleGuardianChanged", "setRoleGuardian", (5, 6)),
+        ("RoleGrantDelayChanged", "setGrantDelay", (5, 6)),
+    ],
+)
+def test_a_way_past_the_council_is_found_before_and_after_handing_over(
+    world: World, name: str, function: str, arguments: tuple[object, ...]
+):
+    manager, known = world.contracts.manager, world.contracts.deployment
+    filled = [known.addresses().get(str(item).strip("{}"), item) for item in arguments]
+    manager.transact(world.governance, function, *filled)
+    with pytest.raises(ChainError, match=f"changed who may govern .{name}: "):
+        hand_over(world.contracts, world.governance)
+    manager.grant_admin(world.governance, known.council, delay_seconds=0)
+    manager.renounce_admin(world.governance)
+    with pytest.raises(ChainError, match=f"changed who may govern .{name}: "):
+        check_governed(world.contracts)
+
+
+def test_a_record_that_begins_too_late_is_found(world: World):
+    known = world.contracts.deployment
+    late = open_contracts(world.w3, replace(known, block=known.block + 10_000))
+    with pytest.raises(ChainError, match="lacks RoleGranted of"):
+        hand_over(late, world.governance)
+
+
 @pytest.mark.parametrize("seconds", [-1, 365 * 86_400 + 1])
 def test_a_delay_out_of_range_is_refused(world: World, seconds: int):
     with pytest.raises(ChainError, match=f"delay of {seconds} s is out of range: give 0 to"):
-        hand_over(world.contracts, world.governance, delay_seconds=seconds)
+        hand_over(recorded_with(world, seconds), world.governance)
 
 
 def test_on_a_real_chain_no_change_takes_effect_unseen():

@@ -8,11 +8,13 @@ import pytest
 from lying_world import LIAR, LyingWorld
 from told_records import with_part
 
+from chain.court import DrawnPoint
+from chain.phases import EntryLane
 from incentives import Lanes, Node, RecordedEntry, leaf_hash, parent
 from incentives.hospital_entry import bound_salt
 from scripts.console.errors import CommandError
 from scripts.federation.contributions import entry_of
-from scripts.federation.fault_proofs import find_fault, opening_at
+from scripts.federation.fault_proofs import find_fault, lane_of, opening_at
 from scripts.federation.settings import RunSettings
 
 SETTINGS = RunSettings(hospitals=4, devices=8, rounds=2, cohort_size=4, k_min=4, seed=3, own_payees=0.5)
@@ -89,25 +91,28 @@ def test_a_leaf_above_its_cap_that_the_bundle_admits_is_found(world):
     assert (proof.slot, proof.words[3]) == (told.slot, told.volume)
 
 
-def test_every_point_of_an_entrys_weight_is_opened_by_the_leaf_that_covers_it(world):
+@pytest.mark.parametrize("lane", list(EntryLane))
+def test_every_point_of_an_entrys_lanes_is_opened_by_the_leaf_that_covers_it(world, lane):
     record, part = world.honest, world.honest.hospitals[2]
     tree = entry_of(record, part).tree
     devices = {item.slot: item.device for item in part.contributions}
     point = 0
     for slot, node in enumerate(tree.levels[0]):
-        weight = node.lanes.weight_treasury + node.lanes.weight_device
-        for place in (point, point + weight - 1) if weight else ():
-            found = opening_at(record, part, place)
+        size = lane_of(node.lanes, lane)
+        for place in (point, point + size - 1) if size else ():
+            found = opening_at(record, part, DrawnPoint(lane, place))
             assert (found.leaf.slot, found.account) == (slot, devices[slot])
             assert found.leaf.salt == bound_salt(found.account, found.opener)
-        point += weight
+        point += size
+    assert point == lane_of(tree.root.lanes, lane) > 0
     with pytest.raises(CommandError, match="beyond the leaves"):
-        opening_at(record, part, point)
+        opening_at(record, part, DrawnPoint(lane, point))
 
 
 def test_a_device_that_the_bundle_does_not_show_in_a_sum_opens_nothing(world):
     record = world.honest
     part = record.hospitals[2]
     cohorts = tuple(replace(c, survivors=()) for c in part.cohorts)
+    point = DrawnPoint(EntryLane.WEIGHT, 0)
     with pytest.raises(CommandError, match="no participation"):
-        opening_at(with_part(record, 2, cohorts=cohorts), replace(part, cohorts=cohorts), 0)
+        opening_at(with_part(record, 2, cohorts=cohorts), replace(part, cohorts=cohorts), point)
