@@ -48,7 +48,7 @@ _IMPORT: Final = re.compile(r"""^\s*import\s+(?:[^"';]*?\s+from\s+)?["']([^"']+)
 class Artifact(TypedDict):
     """A compiled contract. Bytecodes are 0x-prefixed hex.
 
-    `immutableReferences` says where the deployed bytecode holds an immutable, by "Contract.variable" of its declaration.
+    `immutableReferences`: where the deployed bytecode holds an immutable, by "Contract.variable" of its declaration.
     """
 
     contractName: str
@@ -275,7 +275,7 @@ def _deployable(name: str, data: Mapping[str, Any]) -> bool:
 
 
 def _variable_names(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """"Contract.variable" by the compiler's number for it, which changes with any source before it."""
+    """Names, "Contract.variable", by the compiler's numbers, which change with any source before them."""
     return {
         str(member["id"]): f"{contract['name']}.{member['name']}"
         for file in files

@@ -9,17 +9,19 @@ from typing import Annotated
 import typer
 from web3 import Web3
 
+from chain.compile import collect_sources, compile_sources
 from chain.connect import LOCAL_CHAIN_IDS, chain_id_of
 from chain.contracts import Contracts, open_contracts
 from chain.deploy import DeployConfig
 from chain.deployments import Deployment, load_deployment
 from chain.errors import NotDeployed
+from chain.verify import first_difference, verify_code
 from incentives import DEFAULT_RULE
 from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json, print_table
 from scripts.console.run_command import run_function
-from scripts.console.session import deployments_folder, open_keyring, open_node
+from scripts.console.session import deployments_folder, open_deployment, open_keyring, open_node
 from scripts.federation.consortium import found_consortium
 from scripts.federation.settings import RunSettings
 
@@ -34,6 +36,12 @@ def deploy(
         int, typer.Option(help="Fewest devices of a cohort and of an entry.")
     ] = RunSettings.k_min,
     fresh: Annotated[bool, typer.Option("--fresh", help="Deploy anew although contracts are there.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Deploy nothing: recompile the sources and compare with the code on chain."
+        ),
+    ] = False,
     settlement: Annotated[
         str | None,
         typer.Option(help="ERC-20 in which bonds are posted; a plain one is deployed on local chains."),
@@ -46,6 +54,9 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Deploy the contracts and admit hospitals; does nothing if they are there already."""
+    if verify:
+        _verify(open_deployment(home, url, expected_chain), as_json)
+        return
     w3 = open_node(home, url, expected_chain)
     folder = deployments_folder(home)
     known = _known(folder, w3)
@@ -84,6 +95,34 @@ def deploy(
         )
     consortium.contracts.deployment.save(folder)
     _show(consortium.contracts, consortium.contracts.deployment, as_json, new=True)
+
+
+def _verify(contracts: Contracts, as_json: bool) -> None:
+    """Compare what is deployed with the sources; fails with the first contract that differs.
+
+    Raises:
+        CommandError: one differs.
+    """
+    with console(quiet=as_json).status("compiling"):
+        compiled = {artifact["contractName"]: artifact for artifact in compile_sources(collect_sources())}
+    checks = verify_code(contracts, compiled)
+    difference = first_difference(checks, contracts.deployment)
+    if as_json:
+        print_json({"same": difference is None, "contracts": [asdict(check) for check in checks]})
+    else:
+        rows = [
+            (
+                check.field,
+                check.address,
+                "not compared: it was there before"
+                if check.contract is None
+                else check.problem or f"{check.contract}, as the sources have it",
+            )
+            for check in checks
+        ]
+        print_table(f"code on chain {contracts.deployment.chain_id}", ("contract", "address", "code"), rows)
+    if difference is not None:
+        raise CommandError(difference)
 
 
 def _known(folder: Path, w3: Web3) -> Deployment | None:
