@@ -14,6 +14,7 @@ from chain.connect import connect
 from chain.errors import EngineMissing
 from chain.node import AnvilNode
 from chain.rpc import request
+from scripts.console.session import open_deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,29 @@ def test_nothing_is_deployed_by_verifying(place: tuple[Path, str], tmp_path: Pat
         fediomt("deploy", "--verify", "--url", url, cwd=tmp_path), "no contracts are recorded"
     )
     assert request(connect(url), "eth_blockNumber") == before
+
+
+def test_court_and_council_are_chosen_and_what_does_not_work_is_refused(
+    place: tuple[Path, str], tmp_path: Path
+):
+    _, url = place
+    for arguments, words in (
+        (["--case-hours", "17"], ["16 hours at most", "--case-hours"]),
+        (["--slash", "-1"], ["slash amount", "choose 0 or more"]),
+        (["--delay-hours", "nan"], ["council delay seconds", "choose 0 or more"]),
+        (["--openings", "0"], ["openings is out of range"]),
+    ):
+        assert_one_line_error(fediomt("deploy", *arguments, "--url", url, cwd=tmp_path), *words)
+    chosen = "--challenge-bond 7.5 --slash 20 --case-hours 0.5 --openings 3 --voting-hours 2 --delay-hours 1"
+    outcome = fediomt("deploy", *chosen.split(), "--url", url, cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    contracts = open_deployment(tmp_path / ".fediomt", url, None)
+    assert contracts.court.call("challengeBond") == 75 * 10**17
+    assert contracts.court.call("slashAmount") == 20 * 10**18
+    assert contracts.court.call("caseSeconds") == 1_800
+    assert contracts.court.call("openings") == 3
+    assert contracts.council.call("votingSeconds") == 7_200
+    assert contracts.council.execution_delay() == 3_600
 
 
 @pytest.mark.slow
