@@ -46,7 +46,10 @@ _IMPORT: Final = re.compile(r"""^\s*import\s+(?:[^"';]*?\s+from\s+)?["']([^"']+)
 
 
 class Artifact(TypedDict):
-    """A compiled contract. Bytecodes are 0x-prefixed hex."""
+    """A compiled contract. Bytecodes are 0x-prefixed hex.
+
+    `immutableReferences`: where the deployed bytecode holds an immutable, by "Contract.variable" of its declaration.
+    """
 
     contractName: str
     sourceName: str
@@ -133,7 +136,7 @@ def compile_sources(sources: Mapping[str, str], *, compiler: Path | None = None)
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": {**SETTINGS, "outputSelection": {"*": {"*": _OUTPUTS}}},
+        "settings": {**SETTINGS, "outputSelection": {"*": {"*": _OUTPUTS, "": ["ast"]}}},
     }
     try:
         result = solcx.compile_standard(request, solc_binary=binary)
@@ -141,9 +144,9 @@ def compile_sources(sources: Mapping[str, str], *, compiler: Path | None = None)
         raise CompileError(_first_error(error.stdout_data, str(error.message))) from error
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"the compiler {binary} does not run: {error}") from error
-    digest = source_hash(sources)
+    digest, names = source_hash(sources), _variable_names(result["sources"].values())
     return [
-        _artifact(name, contract, data, digest)
+        _artifact(name, contract, data, digest, names)
         for name, contracts in result["contracts"].items()
         if name.startswith("contracts/") or name == _MANAGER
         for contract, data in contracts.items()
@@ -271,15 +274,30 @@ def _deployable(name: str, data: Mapping[str, Any]) -> bool:
     return bool(data["evm"]["bytecode"]["object"]) and "/libraries/" not in name
 
 
-def _artifact(name: str, contract: str, data: Mapping[str, Any], digest: str) -> Artifact:
+def _variable_names(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Names, "Contract.variable", by the compiler's numbers, which change with any source before them."""
+    return {
+        str(member["id"]): f"{contract['name']}.{member['name']}"
+        for file in files
+        for contract in file["ast"]["nodes"]
+        if contract["nodeType"] == "ContractDefinition"
+        for member in contract["nodes"]
+        if member["nodeType"] == "VariableDeclaration"
+    }
+
+
+def _artifact(
+    name: str, contract: str, data: Mapping[str, Any], digest: str, variables: Mapping[str, str]
+) -> Artifact:
     deployed = data["evm"]["deployedBytecode"]
+    places = deployed.get("immutableReferences", {})
     return Artifact(
         contractName=contract,
         sourceName=name,
         abi=data["abi"],
         bytecode="0x" + data["evm"]["bytecode"]["object"],
         deployedBytecode="0x" + deployed["object"],
-        immutableReferences=deployed.get("immutableReferences", {}),
+        immutableReferences={variables[number]: found for number, found in places.items()},
         sourceHash=digest,
         compiler={"version": SOLC_VERSION, "settings": dict(SETTINGS)},
     )

@@ -35,9 +35,11 @@ def connect(url: str = DEFAULT_URL, *, chain_id: int | None = None, timeout_s: f
         WrongChain: the node serves another chain id.
     """
     from web3 import HTTPProvider, Web3  # noqa: PLC0415 - slow to import: `connect_lightly` does without
+    from web3.middleware import ExtraDataToPOAMiddleware  # noqa: PLC0415
 
     _require_http(url)
     w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
+    w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # QBFT's extraData is longer than 32 bytes
     return _serving(w3, url, chain_id)
 
 

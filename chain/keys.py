@@ -41,7 +41,7 @@ class Key:
             self._key = PrivateKey(private)
         except ValueError as error:
             raise BadKey("the 32 bytes are not a secp256k1 private key") from error
-        self._address = keccak(self._key.public_key.format(compressed=False)[1:])[-20:]
+        self._address = keccak(self.public)[-20:]
 
     @classmethod
     def random(cls) -> Key:
@@ -67,6 +67,11 @@ class Key:
     def private(self) -> bytes:
         """The secret, 32 bytes."""
         return self._key.secret
+
+    @property
+    def public(self) -> bytes:
+        """The public point, x and y, 64 bytes."""
+        return self._key.public_key.format(compressed=False)[1:]
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign 32 bytes: r, s and v (27 or 28), 65 bytes, deterministic, low s."""

@@ -16,6 +16,7 @@ from chain.proposals import read_call
 from chain.receipts import Call
 from chain.records import ProposalRecord
 from chain.sender import Sender
+from scripts.console.account_moves import accept, move
 from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json, print_table, tokens
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 proposing = typer.Typer(help="Propose a change, as a hospital that votes for it.", no_args_is_help=True)
 app.add_typer(proposing, name="propose")
+app.command()(move)
+app.command()(accept)
 
 Hospital = Annotated[int, typer.Option(help="Id of the hospital that acts.")]
 Proposal = Annotated[int, typer.Argument(metavar="PROPOSAL", help="The proposal's id.", min=1)]

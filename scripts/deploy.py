@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from web3 import Web3
 
+from chain.compile import collect_sources, compile_sources
 from chain.connect import LOCAL_CHAIN_IDS, chain_id_of
 from chain.contracts import Contracts, open_contracts
-from chain.deploy import DeployConfig
+from chain.deploy import TOKEN, DeployConfig
 from chain.deployments import Deployment, load_deployment
 from chain.errors import NotDeployed
+from chain.verify import first_difference, verify_code
 from incentives import DEFAULT_RULE
 from scripts.console.errors import CommandError
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json, print_table
 from scripts.console.run_command import run_function
-from scripts.console.session import deployments_folder, open_keyring, open_node
+from scripts.console.session import deployments_folder, open_deployment, open_keyring, open_node
 from scripts.federation.consortium import found_consortium
 from scripts.federation.settings import RunSettings
+
+GOVERNANCE = "Court and council"
+"""Heading of the options for disputes and votes; their defaults are `DeployConfig`'s."""
 
 
 def deploy(
@@ -34,9 +41,40 @@ def deploy(
         int, typer.Option(help="Fewest devices of a cohort and of an entry.")
     ] = RunSettings.k_min,
     fresh: Annotated[bool, typer.Option("--fresh", help="Deploy anew although contracts are there.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Deploy nothing: recompile the sources and compare with the code on chain."
+        ),
+    ] = False,
     settlement: Annotated[
         str | None,
         typer.Option(help="ERC-20 in which bonds are posted; a plain one is deployed on local chains."),
+    ] = None,
+    challenge_bond: Annotated[
+        float | None, typer.Option(help="Bond of a challenge, settlement tokens.", rich_help_panel=GOVERNANCE)
+    ] = None,
+    slash: Annotated[
+        float | None,
+        typer.Option(
+            help="What a proved fault takes from a bond, settlement tokens.", rich_help_panel=GOVERNANCE
+        ),
+    ] = None,
+    case_hours: Annotated[
+        float | None, typer.Option(help="How long a dispute is open.", rich_help_panel=GOVERNANCE)
+    ] = None,
+    openings: Annotated[
+        int | None, typer.Option(help="Random leaves that a demand draws.", rich_help_panel=GOVERNANCE)
+    ] = None,
+    voting_hours: Annotated[
+        float | None, typer.Option(help="How long hospitals vote on a proposal.", rich_help_panel=GOVERNANCE)
+    ] = None,
+    delay_hours: Annotated[
+        float | None,
+        typer.Option(
+            help="From queueing a carried proposal until it can be executed; 0 on local chains only.",
+            rich_help_panel=GOVERNANCE,
+        ),
     ] = None,
     home: Home = HOME,
     url: Url = None,
@@ -46,6 +84,9 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Deploy the contracts and admit hospitals; does nothing if they are there already."""
+    if verify:
+        _verify(open_deployment(home, url, expected_chain), as_json)
+        return
     w3 = open_node(home, url, expected_chain)
     folder = deployments_folder(home)
     known = _known(folder, w3)
@@ -71,6 +112,16 @@ def deploy(
         if local
         else DeployConfig(k_min=k_min, rule=DEFAULT_RULE, settlement=settlement)
     )
+    config = _with_governance(
+        config,
+        amounts={"challenge_bond": challenge_bond, "slash_amount": slash},
+        hours={
+            "case_seconds": case_hours,
+            "council_voting_seconds": voting_hours,
+            "council_delay_seconds": delay_hours,
+        },
+        openings=openings,
+    )
     screen = console(quiet=as_json)
     with screen.status("deploying") as status:
         consortium = found_consortium(
@@ -84,6 +135,64 @@ def deploy(
         )
     consortium.contracts.deployment.save(folder)
     _show(consortium.contracts, consortium.contracts.deployment, as_json, new=True)
+
+
+def _with_governance(
+    config: DeployConfig,
+    *,
+    amounts: Mapping[str, float | None],
+    hours: Mapping[str, float | None],
+    openings: int | None,
+) -> DeployConfig:
+    """The configuration with what was chosen for court and council; the contracts refuse what is out of range.
+
+    Raises:
+        CommandError: a number is negative or none, or disputes outlast a freeze.
+    """
+    wanted = {name: (value, TOKEN) for name, value in amounts.items()}
+    wanted |= {name: (value, 3_600) for name, value in hours.items()}
+    chosen = {name: given for name, given in wanted.items() if given[0] is not None}
+    for name, (value, _) in chosen.items():
+        if value is None or not 0 <= value < 10**9:
+            raise CommandError(f"{name.replace('_', ' ')} {value} does not work: choose 0 or more")
+    numbers = {name: round(Fraction(str(value)) * unit) for name, (value, unit) in chosen.items()}
+    if openings is not None:
+        numbers["openings"] = openings
+    changed = replace(config, **numbers)  # type: ignore[arg-type]
+    if 3 * changed.case_seconds > changed.max_freeze_seconds:
+        most = changed.max_freeze_seconds / 3 / 3_600
+        raise CommandError(
+            f"a dispute may be open for {most:g} hours at most: choose --case-hours accordingly"
+        )
+    return changed
+
+
+def _verify(contracts: Contracts, as_json: bool) -> None:
+    """Compare what is deployed with the sources; fails with the first contract that differs.
+
+    Raises:
+        CommandError: one differs.
+    """
+    with console(quiet=as_json).status("compiling"):
+        compiled = {artifact["contractName"]: artifact for artifact in compile_sources(collect_sources())}
+    checks = verify_code(contracts, compiled)
+    difference = first_difference(checks, contracts.deployment)
+    if as_json:
+        print_json({"same": difference is None, "contracts": [asdict(check) for check in checks]})
+    else:
+        rows = [
+            (
+                check.field,
+                check.address,
+                "not compared: it was there before"
+                if check.contract is None
+                else check.problem or f"{check.contract}, as the sources have it",
+            )
+            for check in checks
+        ]
+        print_table(f"code on chain {contracts.deployment.chain_id}", ("contract", "address", "code"), rows)
+    if difference is not None:
+        raise CommandError(difference)
 
 
 def _known(folder: Path, w3: Web3) -> Deployment | None:

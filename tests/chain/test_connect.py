@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from web3 import Web3
+from web3.exceptions import ExtraDataLengthError
 
 from chain.anvil import free_port
+from chain.besu.extra_data import rlp_encode
 from chain.connect import connect, genesis_hash, is_local, to_address
 from chain.errors import ChainError, NodeError, WrongChain
 from chain.rpc import RpcError, batch, request
@@ -124,3 +126,20 @@ def test_addresses_are_checked():
     for wrong in ("0x12", b"\1", "hospital"):
         with pytest.raises(ChainError, match="is not an address"):
             to_address(wrong)
+
+
+def test_a_connection_reads_headers_with_the_extra_data_of_a_qbft_block(monkeypatch: pytest.MonkeyPatch):
+    seals = [bytes([index]) * 65 for index in range(1, 4)]
+    validators = [bytes([index]) * 20 for index in range(1, 5)]
+    extra = rlp_encode([bytes(32), validators, [], b"", seals])
+    assert len(extra) > 300
+    number = {"jsonrpc": "2.0", "id": 0, "result": "0x17"}
+    header = {"jsonrpc": "2.0", "id": 0, "result": {"number": "0x1", "extraData": "0x" + extra.hex()}}
+    with server(200, json.dumps(number).encode()) as url:
+        w3 = connect(url)
+        monkeypatch.setattr(w3.provider, "make_request", lambda method, params: header)
+        assert w3.eth.get_block(1)["proofOfAuthorityData"] == extra
+        assert request(w3, "eth_getBlockByNumber", "0x1", False) == header["result"]
+        plain = Web3(w3.provider)
+        with pytest.raises(ExtraDataLengthError):
+            plain.eth.get_block(1)
