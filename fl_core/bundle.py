@@ -16,6 +16,7 @@ from pathlib import Path
 from fl_core.canonical import canonical_json, parse_json, sha256
 from fl_core.durable import reason, sync_folder
 from fl_core.errors import BundleError, SpecError
+from fl_core.plain_files import MAX_BUNDLE_BYTES, MAX_MANIFEST_BYTES, read_plain, require_own_folder
 
 MANIFEST = "manifest.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -27,12 +28,19 @@ def bundle_manifest(files: Mapping[str, bytes]) -> bytes:
     """The canonical manifest of a bundle's files.
 
     Raises:
-        BundleError: a name that is no plain file name, or that of the manifest itself.
+        BundleError: a name that is no plain file name, or that of the manifest itself; or more than is ever read.
     """
     for name in files:
         if not _is_file_name(name):
             raise BundleError(f"bundle file name {name!r}: use letters, digits, dot, dash, underscore")
-    return canonical_json({name: sha256(data).hex() for name, data in files.items()})
+    manifest = canonical_json({name: sha256(data).hex() for name, data in files.items()})
+    size = sum(map(len, files.values()))
+    if size > MAX_BUNDLE_BYTES or len(manifest) > MAX_MANIFEST_BYTES:
+        raise BundleError(
+            f"a bundle of {len(files)} files and {size:,} bytes is more than is read: a bundle has at most "
+            f"{MAX_BUNDLE_BYTES:,} bytes, its manifest {MAX_MANIFEST_BYTES:,}"
+        )
+    return manifest
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> bytes:
@@ -80,11 +88,12 @@ def read_bundle(folder: Path, digest: bytes | None = None) -> dict[str, bytes]:
     """Read a bundle's files, each checked against the manifest, and the manifest against `digest` where given.
 
     Raises:
-        BundleError: something is missing, unknown or altered; the message names the file.
+        BundleError: something is missing, unknown, altered, too large or no regular file; the message names the file.
     """
     path = folder / MANIFEST
+    require_own_folder(folder)
     try:
-        manifest = path.read_bytes()
+        manifest = read_plain(path, MAX_MANIFEST_BYTES)
         present = {entry.name for entry in folder.iterdir()}
     except OSError as error:
         raise BundleError(f"no bundle at {folder}: {reason(error)}") from error
@@ -94,7 +103,11 @@ def read_bundle(folder: Path, digest: bytes | None = None) -> dict[str, bytes]:
     unknown = sorted(present - entries.keys() - {MANIFEST})
     if unknown:
         raise BundleError(f"{folder / unknown[0]} is not of this bundle: its manifest does not name it")
-    return {name: _read_checked(folder / name, expected) for name, expected in entries.items()}
+    files, left = {}, MAX_BUNDLE_BYTES
+    for name, expected in entries.items():
+        files[name] = _read_checked(folder / name, expected, left)
+        left -= len(files[name])
+    return files
 
 
 def read_manifest(where: Path | str, data: bytes) -> dict[str, str]:
@@ -123,8 +136,13 @@ def read_manifest(where: Path | str, data: bytes) -> dict[str, str]:
     return manifest
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write one file whole or not at all.
+
+    Args:
+        path: the file.
+        data: what it holds then.
+        private: whether it is its owner's alone, at no moment for others to read.
 
     Raises:
         BundleError: the disk refuses.
@@ -133,7 +151,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_synced(staging, data)
+            _write_synced(staging, data, private=private)
             staging.replace(path)
             sync_folder(path.parent)
         finally:
@@ -146,9 +164,9 @@ def _is_file_name(name: str) -> bool:
     return _SAFE_NAME.match(name) is not None and name != MANIFEST
 
 
-def _read_checked(path: Path, expected: str) -> bytes:
+def _read_checked(path: Path, expected: str, limit: int) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_plain(path, limit)
     except OSError as error:
         raise BundleError(f"{path}: {reason(error)}") from error
     if sha256(data).hex() != expected:
@@ -164,8 +182,12 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
+def _write_synced(path: Path, data: bytes, *, private: bool = False) -> None:
+    mode = 0o600 if private else 0o666
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        if private:
+            os.fchmod(descriptor, mode)  # one that a killed writer left may be wider
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(descriptor)

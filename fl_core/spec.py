@@ -101,6 +101,8 @@ class RoundSpec:
         noise: how much noise is added, and for which claim; None for none.
         rule: what combines the released sums into the next model.
         auditor: X25519 key (hex) that transcripts of the secure sums are sealed to; empty where none are kept.
+        scaling_digest: SHA-256 (hex) of the agreed scaling (`Encoder.scaling_digest`), under which alone a root set
+            teaches what it does; empty where nothing that is in the record depends on it.
     """
 
     model: ModelSpec
@@ -122,6 +124,7 @@ class RoundSpec:
     noise: NoiseSpec | None = None
     rule: RuleSpec = MEAN
     auditor: str = ""
+    scaling_digest: str = ""
 
     def __post_init__(self) -> None:
         """Check that a cohort can work at all.
@@ -144,6 +147,8 @@ class RoundSpec:
         for what, digest in (("schema", self.schema_digest), ("scoring", self.scoring_digest)):
             if not _HEX_DIGEST.match(digest):
                 raise SpecError(f"{what} digest {digest!r}: 64 hexadecimal digits are needed")
+        if self.scaling_digest and not _HEX_DIGEST.match(self.scaling_digest):
+            raise SpecError(f"scaling digest {self.scaling_digest!r}: 64 hexadecimal digits are needed")
         if self.auditor and not _HEX_DIGEST.match(self.auditor):
             raise SpecError(f"auditor's key {self.auditor!r}: 64 hexadecimal digits are needed")
         if not self.classes or min(item.max_rows for item in self.classes) < 1:
@@ -301,15 +306,17 @@ class RoundSpec:
         return self.credited_rows(declared_rows, device_class) / self.reference_rows
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as a JSON object, every value by its own name; the plain mean and no auditor go without saying.
+        """The spec as a JSON object, every value by its own name.
 
-        So the digest of a spec from before there was anything else is what it was.
+        The plain mean, no auditor and no scaling go without saying, so that the digest of a spec from before there was
+        anything else is what it was.
         """
         value = {**asdict(self), "profile": self.profile.value}
         if self.rule == MEAN:
             del value["rule"]
-        if not self.auditor:
-            del value["auditor"]
+        for name in ("auditor", "scaling_digest"):
+            if not value[name]:
+                del value[name]
         return value
 
     @classmethod
@@ -320,7 +327,7 @@ class RoundSpec:
             SpecError: a field is missing, unknown or out of range.
         """
         if isinstance(value, dict):
-            value = {"rule": asdict(MEAN), "auditor": "", **value}
+            value = {"rule": asdict(MEAN), "auditor": "", "scaling_digest": "", **value}
         return from_fields(cls, value)
 
     @cached_property

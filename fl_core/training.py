@@ -32,6 +32,9 @@ Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LayerViews = list[tuple[torch.Tensor, torch.Tensor]]
 
+MAX_EPOCHS = 10_000
+"""Most passes that a spec may ask for: whoever is given one, or audits by one, is done some day."""
+
 _MFLOP = 1e6
 
 
@@ -40,7 +43,7 @@ class LocalTraining:
     """How a device trains in a round.
 
     Attributes:
-        epochs: passes over its rows, E of Algorithm 1.
+        epochs: passes over its rows, E of Algorithm 1; at most `MAX_EPOCHS`.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         learning_rate: step size.
         momentum: heavy-ball momentum, fresh each round.
@@ -61,6 +64,8 @@ class LocalTraining:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise SpecError(f"{self.epochs} epochs: at least 1 is needed")
+        if self.epochs > MAX_EPOCHS:
+            raise SpecError(f"{self.epochs} epochs: at most {MAX_EPOCHS:,} are trained in a round")
         if self.batch_size < 1:
             raise SpecError(f"batch size {self.batch_size}: at least 1 is needed")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):

@@ -32,7 +32,12 @@ class Finding:
     found: str
 
     def __str__(self) -> str:
-        return f"{self.check}: {self.subject} should be {self.expected}, but is {self.found}"
+        return printable(f"{self.check}: {self.subject} should be {self.expected}, but is {self.found}")
+
+
+def printable(text: str) -> str:
+    r"""Text of others as a terminal may be given it: what would act there instead of show is escaped, as `\x1b` is."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,16 +16,28 @@ from chain.keystore import read_password
 from fl_core.stores import RunStore
 from scripts.console.audit_lines import AuditScreen, audit_json, first_difference
 from scripts.console.errors import CommandError
-from scripts.console.options import HOME, RUNS, ChainId, Home, Json, PasswordFile, RunId, Runs, Store, Url
+from scripts.console.options import (
+    HOME,
+    RUNS,
+    ChainId,
+    Home,
+    Json,
+    Ledger,
+    PasswordFile,
+    RunId,
+    Runs,
+    Store,
+    Url,
+)
 from scripts.console.output import console, print_json
 from scripts.console.run_command import run_function
 from scripts.console.session import (
     PASSWORD_VARIABLE,
     find_run_and_store,
+    kept_elsewhere,
     open_run_contracts,
-    rounds_elsewhere,
 )
-from scripts.federation.auditing import audit_run, rounds_of
+from scripts.federation.auditing import KeptElsewhere, audit_run, rounds_of
 from scripts.federation.auditor_key import SealedTranscripts, create_key, read_private_key
 from scripts.federation.root_set_file import read_root_set
 from scripts.federation.run_state import RunState
@@ -87,6 +98,7 @@ def audit(
         ),
     ] = None,
     store: Store = None,
+    ledger: Ledger = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -105,10 +117,15 @@ def audit(
         )
     bundles, state = find_run_and_store(runs, run, store)
     contracts = (
-        None if no_chain or state.deployment is None else open_run_contracts(state, home, url, expected_chain)
+        None
+        if no_chain or state.deployment is None
+        else open_run_contracts(state, home, url, expected_chain, ledger=ledger)
     )
+    if contracts is None and ledger is not None:
+        why = "--no-chain leaves it out" if no_chain else f"run {state.run} says that it has no chain"
+        raise CommandError(f"nothing can be held against the ledger {ledger}: {why}")
+    elsewhere = kept_elsewhere(runs, state, store)
     if delete:
-        elsewhere = rounds_elsewhere(runs, state, store)
         _delete(bundles, state, contracts, number, elsewhere, screen, as_json=as_json)
         return
     opened = None
@@ -123,7 +140,7 @@ def audit(
             state,
             contracts,
             rounds=None if number is None else [number],
-            elsewhere=rounds_elsewhere(runs, state, store),
+            elsewhere=elsewhere,
             transcripts=opened,
             root_set=None if root_set is None else read_root_set(root_set),
             without_chain=no_chain,
@@ -134,14 +151,19 @@ def audit(
         what = "any round" if number is None else f"round {number}"
         raise CommandError(f"run {state.run} does not have {what}: there is nothing to audit")
     if as_json:
-        print_json(audit_json(state.run, lines, chain=contracts is not None))
-    else:
-        without = "" if contracts is not None else " (bundles only, held against no chain)"
-        first = first_difference(lines)
-        verdict = (
-            f"nothing differs{without}" if first is None else f"the record does not hold; first: {first}"
+        print_json(
+            audit_json(state.run, lines, ledger=None if contracts is None else contracts.ledger.address)
         )
-        screen.print(f"run {state.run}: {verdict}", markup=False)
+    else:
+        against = (
+            "bundles only, held against no chain"
+            if contracts is None
+            else f"held against the ledger {contracts.ledger.address}"
+        )
+        first = first_difference(lines)
+        verdict = "nothing differs" if first is None else "the record does not hold"
+        rest = "" if first is None else f"; first: {first}"
+        screen.print(f"run {state.run}: {verdict} ({against}){rest}", markup=False)
     if not all(line.ok for line in lines):
         raise typer.Exit(1)
 
@@ -176,7 +198,7 @@ def _delete(
     state: RunState,
     contracts: Contracts | None,
     number: int | None,
-    elsewhere: Collection[int],
+    elsewhere: KeptElsewhere,
     screen: Console,
     *,
     as_json: bool,
@@ -190,13 +212,21 @@ def _delete(
         )
     if contracts is not None:
         # transcripts are kept before the bundle: those of the round under way are there without one
-        under_way = {contracts.ledger.current_round()} - {0, *elsewhere} if number is None else set[int]()
+        under_way = _under_way(contracts, elsewhere) if number is None else set[int]()
         require_undisputable(contracts, under_way.union(rounds), _now(contracts))
     count = delete_all_transcripts(bundles, rounds) if number is None else delete_transcripts(bundles, rounds)
     if as_json:
         print_json({"run": state.run, "rounds": rounds, "deleted": count})
     else:
         screen.print(f"run {state.run}: {count} transcripts of {len(rounds)} rounds deleted")
+
+
+def _under_way(contracts: Contracts, elsewhere: KeptElsewhere) -> set[int]:
+    """The ledger's last round, unless it is another run's, whose bundle is there."""
+    last = contracts.ledger.current_round()
+    if not last or elsewhere(last, contracts.ledger.round(last).accepted_digest):
+        return set()
+    return {last}
 
 
 if __name__ == "__main__":

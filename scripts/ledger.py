@@ -19,6 +19,7 @@ from scripts.console.errors import CommandError
 from scripts.console.index import Index, NoIndex, open_record
 from scripts.console.ledger_index import bring_up_to_date
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
+from scripts.console.options import Ledger as LedgerAddress
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import find_run_and_store, open_record_of, open_run_contracts, runs_at_hand
@@ -195,6 +196,7 @@ def receipt(
         bool, typer.Option("--no-chain", help="Hold it against the bundle only, where the chain is gone.")
     ] = False,
     store: Store = None,
+    ledger: LedgerAddress = None,
     home: Home = HOME,
     runs: Runs = RUNS,
     url: Url = None,
@@ -214,12 +216,17 @@ def receipt(
     if number not in bundles.bundles() or epoch_of(number) != place[2]:
         raise CommandError(f"run {state.run} has no round {number} in which {device} was enrolled")
     chain = not no_chain and state.deployment is not None
-    contracts = open_run_contracts(state, home, url, expected_chain) if chain else None
-    held, missing = rounds_of_epoch(bundles, contracts, number)
+    if ledger is not None and not chain:
+        why = "--no-chain leaves it out" if no_chain else f"run {state.run} says that it has no chain"
+        raise CommandError(f"nothing can be held against the ledger {ledger}: {why}")
+    contracts = open_run_contracts(state, home, url, expected_chain, ledger=ledger) if chain else None
+    held, missing = rounds_of_epoch(bundles, contracts, number, run=state.run)
     key = read_channel_key(runs / state.run, place[2], account)
-    found = check_own_receipt(account, key, held, hospital=place[0], rows=rows, missing=missing)
+    found = check_own_receipt(
+        account, key, held, said=place[0], rows=rows, missing=missing, without_chain=no_chain
+    )
     if as_json:
-        print_json(_receipt_json(device, number, place[0], found))
+        print_json(_receipt_json(device, number, found))
     else:
         _show_receipt(device, number, found)
     if not found.ok:
@@ -246,14 +253,14 @@ def _show_receipt(device: str, number: int, found: ReceiptCheck) -> None:
         )
 
 
-def _receipt_json(device: str, number: int, hospital: int, found: ReceiptCheck) -> dict[str, Any]:
+def _receipt_json(device: str, number: int, found: ReceiptCheck) -> dict[str, Any]:
     from incentives import TREASURY
 
     leaf = None if found.receipt is None else found.receipt.leaf
     return {
         "device": device,
         "round": number,
-        "hospital": hospital,
+        "hospital": found.hospital,
         "holds": found.ok,
         "checks": [
             {

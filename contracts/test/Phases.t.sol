@@ -114,6 +114,39 @@ contract PhasesTest is Rounds {
         isTrue(phaseOf(round) == ATTEST, "three entries were all that could come");
     }
 
+    function test_a_late_reveal_is_refused_in_every_later_phase_and_costs_its_validator_alone() public {
+        uint64 round = openTo(REVEAL, 4);
+        for (uint16 id = 1; id <= 3; ++id) {
+            reveal(round, id);
+        }
+        vm.warp(ledger.round(round).phaseDeadline);
+        vm.prank(STRANGER);
+        ledger.advance(round);
+        refuseReveal(round, 4, ENTRY);
+        stepTo(round, ATTEST, 4);
+        refuseReveal(round, 4, ATTEST);
+        for (uint16 id = 1; id <= 4; ++id) {
+            attest(round, id, DIGEST);
+        }
+        vm.expectEmit(true, true, true, true, address(ledger));
+        emit ILedgerEvents.Forfeited(round, 4);
+        ledger.closeRound(round);
+        refuseReveal(round, 4, CLOSED);
+        isTrue(ledger.round(round).paid, "paid");
+        isTrue(!ledger.acted(round, REVEAL, 4), "never revealed");
+        eq(ledger.entry(round, 4).allocation, 0, "who reveals late forfeits");
+        for (uint16 id = 1; id <= 3; ++id) {
+            eq(ledger.entry(round, id).quality, 9000, "scored by the two who revealed in time");
+            eq(ledger.entry(round, id).allocation, 300 ether - 300, "a third, rounded down, times 0.9");
+        }
+    }
+
+    function refuseReveal(uint64 round, uint16 id, ILedgerTypes.Phase phase) private {
+        isTrue(phaseOf(round) == phase, "phase");
+        vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.WrongPhase.selector, round, phase, REVEAL));
+        this.revealExternal(round, id);
+    }
+
     function revealExternal(uint64 round, uint16 id) external {
         reveal(round, id);
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_core.canonical import digest_json
 from fl_core.data.schema import CategoricalColumn, Schema, Statistics
 from fl_core.data.tables import IntArray, Table
 from fl_core.errors import DataError, SpecError
@@ -48,6 +50,11 @@ class Encoder:
     def features(self) -> int:
         """Number d of features."""
         return self.schema.features
+
+    @cached_property
+    def scaling_digest(self) -> str:
+        """SHA-256 (hex) of the scaling, as a spec names it: the statistics and the bound of what they standardise."""
+        return digest_json({"statistics": self.statistics.to_json(), "z_max": self.z_max}).hex()
 
     def encode(self, table: Table, rows: IntArray | None = None) -> NDArray[np.float32]:
         """Features of the given rows (all rows by default), float32 (n, d), contiguous.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,14 +12,28 @@ from fl_core.bundle import MANIFEST, read_bundle, write_atomic, write_bundle
 from fl_core.canonical import sha256
 from fl_core.durable import reason
 from fl_core.errors import BundleError
+from fl_core.plain_files import (
+    MAX_BUNDLE_BYTES,
+    MAX_DOCUMENT_BYTES,
+    MAX_TRANSCRIPT_BYTES,
+    read_plain,
+    require_own_folder,
+)
 
 ROUNDS, TRANSCRIPTS = "rounds", "transcripts"
+UNFINISHED = ".tmp"
+"""How the names end of what a killed writer leaves beside what it was to become."""
+
 _DIGEST_DIGITS = 64
 
 
 @dataclass(frozen=True)
 class FolderStore:
-    """A `RunStore` in the file system; what it writes is synced before it can be seen."""
+    """A `RunStore` in the file system; what it writes is synced before it can be seen.
+
+    What it reads are regular files of bounded size in its own folder: somebody else may have laid it out, so that no
+    link in it is followed, and no pipe or device opened to wait or read without end.
+    """
 
     folder: Path
 
@@ -32,36 +47,41 @@ class FolderStore:
 
     def read_bundle(self, number: int, digest: bytes | None = None) -> dict[str, bytes]:
         """See `RunStore`."""
+        require_own_folder(self.folder / ROUNDS)
         return read_bundle(self.bundle_folder(number), digest)
 
     def as_found(self, number: int) -> dict[str, bytes]:
         """See `RunStore`."""
+        require_own_folder(self.folder / ROUNDS)
         bundle = self.bundle_folder(number)
-        if not bundle.is_dir():
-            return {}
-        files = (path for path in bundle.iterdir() if path.is_file() and path.name != MANIFEST)
-        return {path.name: _read(path) for path in files}
+        require_own_folder(bundle)
+        files, left = {}, MAX_BUNDLE_BYTES
+        for path in _listed(bundle):
+            if path.name != MANIFEST and path.is_file() and not path.is_symlink():
+                files[path.name] = _read(path, left)
+                left -= len(files[path.name])
+        return files
 
     def bundles(self) -> list[int]:
         """See `RunStore`."""
-        return sorted(int(path.name) for path in _listed(self.folder / ROUNDS) if path.name.isdecimal())
+        return sorted(int(path.name) for path in _listed(self.folder / ROUNDS) if is_round(path.name))
+
+    def strangers(self) -> list[str]:
+        """See `RunStore`."""
+        names = (path.name for path in _listed(self.folder / ROUNDS))
+        return [name for name in names if not (is_round(name) or name.startswith("."))]
 
     def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
         """See `RunStore`."""
-        left = [
-            path
-            for path in _listed(self.folder / ROUNDS)
-            if not (path.name.isdecimal() and int(path.name) in keep)
-        ]
-        for path in left:
-            try:
-                shutil.rmtree(path)
-            except OSError as error:
-                raise BundleError(f"cannot remove {path}: {reason(error)}") from error
+        rounds = _listed(self.folder / ROUNDS)
+        left = [path for path in rounds if not (is_round(path.name) and int(path.name) in keep)]
+        unfinished = [path for path in _listed(self.folder / TRANSCRIPTS) if path.name.endswith(UNFINISHED)]
+        for path in (*left, *unfinished):
+            _remove(path)
         if transcripts is not None:
             for digest in set(self.transcripts()).difference(transcripts):
                 self.remove_transcript(digest)
-        return sorted(int(path.name) for path in left if path.name.isdecimal())
+        return sorted(int(path.name) for path in left if is_round(path.name))
 
     def keep_transcript(self, sealed: bytes) -> None:
         """See `RunStore`."""
@@ -71,8 +91,9 @@ class FolderStore:
 
     def transcript(self, digest: bytes) -> bytes:
         """See `RunStore`."""
+        require_own_folder(self.folder / TRANSCRIPTS)
         path = self._transcript(digest)
-        data = _read(path)
+        data = _read(path, MAX_TRANSCRIPT_BYTES)
         if sha256(data) != digest:
             raise BundleError(f"transcript {path} was altered")
         return data
@@ -84,11 +105,7 @@ class FolderStore:
 
     def remove_transcript(self, digest: bytes) -> None:
         """See `RunStore`."""
-        path = self._transcript(digest)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise BundleError(f"cannot remove {path}: {reason(error)}") from error
+        _remove(self._transcript(digest))
 
     def write_document(self, name: str, data: bytes) -> None:
         """See `RunStore`."""
@@ -97,7 +114,7 @@ class FolderStore:
     def document(self, name: str) -> bytes | None:
         """See `RunStore`."""
         path = self.folder / name
-        return _read(path) if path.is_file() else None
+        return _read(path, MAX_DOCUMENT_BYTES) if os.path.lexists(path) else None
 
     def _transcript(self, digest: bytes) -> Path:
         return self.folder / TRANSCRIPTS / digest.hex()
@@ -108,15 +125,32 @@ def is_digest(name: str) -> bool:
     return len(name) == _DIGEST_DIGITS and set(name) <= set("0123456789abcdef")
 
 
+def is_round(name: str) -> bool:
+    """Whether a name is that of a round's bundle: its number in six decimal digits, more only where it takes more."""
+    return name.isascii() and name.isdecimal() and name == f"{int(name):06d}"
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is at a path; nothing there is no error."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BundleError(f"cannot remove {path}: {reason(error)}") from error
+
+
 def _listed(folder: Path) -> list[Path]:
+    require_own_folder(folder)
     try:
         return sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise BundleError(f"cannot list {folder}: {reason(error)}") from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
     try:
-        return path.read_bytes()
+        return read_plain(path, limit)
     except OSError as error:
         raise BundleError(f"{path}: {reason(error)}") from error

@@ -8,6 +8,10 @@
 There is no renaming of folders in such a store. A writer that dies, or whose store is full, leaves objects that nothing
 names, and the next one writes over them; a round is there when its manifest is. Where a put is not atomic a manifest
 may be torn: reading it is refused, since it is no manifest, and the next writer of that round writes over it.
+
+One writer a run. These stores have no put that fails where something is there, so that of two that write other bundles
+of a round at once the last one stays. Each reads its manifest back, which tells the one that came first only if the
+other is through by then; nothing tells it later but the digest that hospitals attest.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from typing import Any, TypeVar
 from fl_core.bundle import bundle_manifest, read_manifest
 from fl_core.canonical import sha256
 from fl_core.errors import BundleError
-from fl_core.stores.folder import ROUNDS, TRANSCRIPTS, is_digest
+from fl_core.stores.folder import ROUNDS, TRANSCRIPTS, UNFINISHED, is_digest, is_round
 
 T = TypeVar("T")
 
@@ -47,12 +51,16 @@ class ObjectStore:
         """See `RunStore`."""
         manifest = bundle_manifest(files)
         digest = sha256(manifest)
-        if number in self.bundles() and not self._torn(number):
+        if number in self.bundles() and self._entries(number) is not None:
             self.read_bundle(number, digest)
             return digest
         for data in files.values():
             self._keep(f"{OBJECTS}/{sha256(data).hex()}", data)
         self._put(_manifest_name(number), manifest)
+        if self._read(_manifest_name(number)) != manifest:
+            raise BundleError(
+                f"{self.name}/{_manifest_name(number)} is another writer's by now: let one process write a run"
+            )
         return digest
 
     def read_bundle(self, number: int, digest: bytes | None = None) -> dict[str, bytes]:
@@ -74,19 +82,28 @@ class ObjectStore:
     def bundles(self) -> list[int]:
         """See `RunStore`."""
         names = (name.removesuffix(".json") for name in self._listed(ROUNDS) if name.endswith(".json"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        return sorted(int(name) for name in names if is_round(name))
+
+    def strangers(self) -> list[str]:
+        """See `RunStore`."""
+        known = {_manifest_name(number).rsplit("/", 1)[-1] for number in self.bundles()}
+        return [name for name in self._listed(ROUNDS) if not (name in known or name.endswith(UNFINISHED))]
 
     def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
-        """See `RunStore`. What only the rounds removed name goes with them."""
+        """See `RunStore`. What only the rounds removed name goes with them.
+
+        Where a manifest that stays is torn, nobody can tell which objects it was to name: all of them stay.
+        """
         left = [number for number in self.bundles() if number not in keep]
         for number in left:
             self._remove(_manifest_name(number))
-        named = {
-            digest
-            for number in self.bundles()
-            for digest in read_manifest(self.name, self._read(_manifest_name(number))).values()
-        }
-        for name in self._listed(OBJECTS):
+        for folder in (ROUNDS, OBJECTS, TRANSCRIPTS):
+            for name in self._listed(folder):
+                if name.endswith(UNFINISHED):
+                    self._remove(f"{folder}/{name}")
+        entries = [self._entries(number) for number in self.bundles()]
+        named = {digest for found in entries if found is not None for digest in found.values()}
+        for name in self._listed(OBJECTS) if None not in entries else ():
             if name not in named:
                 self._remove(f"{OBJECTS}/{name}")
         if transcripts is not None:
@@ -123,14 +140,13 @@ class ObjectStore:
         there = self._asked(f"look for {name}", lambda: bool(self.files.exists(self._path(name))))
         return self._read(name) if there else None
 
-    def _torn(self, number: int) -> bool:
-        """Whether a round's manifest is none, as a writer that dies may leave it where puts are not atomic."""
+    def _entries(self, number: int) -> dict[str, str] | None:
+        """A round's manifest; None where it is torn, as a writer that dies may leave it where puts are not atomic."""
         data = self._read(_manifest_name(number))
         try:
-            read_manifest(self.name, data)
+            return read_manifest(self.name, data)
         except BundleError:
-            return True
-        return False
+            return None
 
     def _object(self, name: str, digest: str) -> bytes:
         data = self._read(f"{OBJECTS}/{digest}")
@@ -158,7 +174,7 @@ class ObjectStore:
                 self.files
             ):  # nor are there folders in the others: asked for one, s3 makes a bucket
                 self.files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-                aside = f"{path}.{secrets.token_hex(4)}.tmp"
+                aside = f"{path}.{secrets.token_hex(4)}{UNFINISHED}"
                 self.files.pipe_file(aside, data)
                 self.files.mv(aside, path)
                 return

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class RunStore(Protocol):
-    """The public files of one run. Bundles go by their round's number, transcripts by their SHA-256.
+    """The public files of one run, which one process writes. Bundles go by round number, transcripts by SHA-256.
 
     Raises:
         BundleError: from every method, where something is missing, altered or refused; one line that names it.
@@ -24,6 +24,9 @@ class RunStore(Protocol):
 
     def bundles(self) -> list[int]:
         """Numbers of the rounds that bundles are there of, in order."""
+
+    def strangers(self) -> list[str]:
+        """Names among the bundles that are no round's, in order, without what killed writers left; nobody reads it."""
 
     def sweep(self, keep: Collection[int], transcripts: Collection[bytes] | None = None) -> list[int]:
         """Remove the bundles of all other rounds, and what killed writers left; the numbers removed, in order.

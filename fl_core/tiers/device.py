@@ -31,6 +31,7 @@ from fl_core.spec import RoundSpec
 from fl_core.statistics import encode_statistics
 from fl_core.tiers.device_memory import DeviceMemory
 from fl_core.tiers.draw import CalledCohort, PublicDraw, called_to
+from fl_core.tiers.fitting import require_fit
 from fl_core.tiers.outgoing import Outgoing, fresh_noise
 from fl_core.tiers.own_account import OwnAccount
 from fl_core.tiers.records import Records
@@ -108,6 +109,7 @@ class Device:
         self._identity: EpochIdentity | None = None
         self._roster: Roster | None = None
         self._features: NDArray[np.float32] | None = None
+        self._scaling = ""
         self._labels = records.table.labels[records.rows]
         self.behaviour = behaviour
         self.device_class = device_class
@@ -227,6 +229,7 @@ class Device:
     def fit(self, encoder: Encoder) -> None:
         """Encode the device's records with the agreed scaling."""
         self._features = encoder.encode(self._records.table, self._records.rows)
+        self._scaling = encoder.scaling_digest
 
     def sum_statistics(
         self, call: bytes, schema: Schema, public: PublicDraw, terms: CohortTerms, *, max_rows: int
@@ -291,16 +294,8 @@ class Device:
         """
         if self._features is None:
             raise SpecError("device has no scaled features yet: the statistics come first")
-        if self._features.shape[1] != plan.spec.model.features:
-            raise SpecError(
-                f"round {plan.number}: the model takes {plan.spec.model.features} features, "
-                f"the device has {self._features.shape[1]}"
-            )
         classes = len(self._records.table.class_names)
-        if plan.spec.model.classes != classes:
-            raise SpecError(
-                f"round {plan.number}: the model tells {plan.spec.model.classes} classes apart, the data have {classes}"
-            )
+        require_fit(plan, features=self._features.shape[1], classes=classes, scaling=self._scaling)
         features, labels = rows_as_used(self.behaviour, self._features, self._labels, classes)
         return Task(
             plan=plan,

@@ -81,11 +81,12 @@ def first_difference(lines: Sequence[AuditLine]) -> str | None:
     return next((f"{line.subject}, {line.findings[0]}" for line in lines if line.findings), None)
 
 
-def audit_json(run: str, lines: Sequence[AuditLine], *, chain: bool) -> dict[str, Any]:
-    """An audit as a JSON object; `chain` says whether it was held against a ledger."""
+def audit_json(run: str, lines: Sequence[AuditLine], *, ledger: str | None) -> dict[str, Any]:
+    """An audit as a JSON object; `ledger` is the address of the one that it was held against, None for none."""
     return {
         "run": run,
-        "chain": chain,
+        "chain": ledger is not None,
+        "ledger": ledger,
         "audit_ok": all(line.ok for line in lines),
         "first_difference": first_difference(lines),
         "lines": [

@@ -63,6 +63,15 @@ Store = Annotated[
         show_default="the run's folder",
     ),
 ]
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="ADDRESS",
+        help="The ledger that you know the run to be recorded on.",
+        show_default="the one recorded under --home",
+    ),
+]
 Keystore = Annotated[
     Path | None,
     typer.Option("--keystore", help="Folder of encrypted keystores; needed on any chain that is not local."),

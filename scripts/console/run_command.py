@@ -63,7 +63,8 @@ def run_function(command: Callable[..., object]) -> None:
 
 def fail(message: str) -> None:
     """Print one line and exit with code 1."""
-    line = " ".join(message.split())
+    words = " ".join(message.split())  # a file of somebody else's may have chosen some of them
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
     sys.stderr.write(f"fediomt: {line}\n")
     raise SystemExit(1)
 

@@ -7,13 +7,16 @@ Queries of the chain need neither keys nor runs: what those import (torch, above
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, connect_lightly, genesis_hash
+from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, connect, connect_lightly, genesis_hash, to_address
 from chain.contracts import Contracts, open_contracts
 from chain.daemon import daemon_status
-from chain.deployments import Deployment, check_present, load_deployment
+from chain.deployments import Deployment, check_present, load_deployment, read_deployment
+from chain.errors import NotDeployed
 from chain.outbox import Outbox
 from scripts.console.errors import CommandError
 
@@ -194,13 +197,26 @@ def _require_name(state: RunState, name: str, where: str) -> None:
         raise CommandError(f"{where} is of run {state.run}: keep it in a folder of that name")
 
 
-def open_run_contracts(state: RunState, home: Path, url: str | None, expected: int | None) -> Contracts:
-    """The deployment that a run was recorded on.
+def open_run_contracts(
+    state: RunState, home: Path, url: str | None, expected: int | None, *, ledger: str | None = None
+) -> Contracts:
+    """The deployment that a run was recorded on, provided that it is the user's own.
+
+    A run's file may be somebody else's, and would choose the ledger that it is held against, or the contracts that
+    are signed to: it has to name the deployment that the user's folder records, or the ledger that the user names.
+
+    Args:
+        state: the run's.
+        home: the user's folder, which records deployments by chain id.
+        url: the node's address, or None for the local one.
+        expected: the chain's id, or None for the one that the run names.
+        ledger: address of the ledger that the user knows; the folder is not asked then. For commands that sign nothing.
 
     Raises:
-        CommandError: the run was not recorded on a chain.
+        CommandError: the run was not recorded on a chain, or on another deployment than the user's.
         NodeError: no node answers, or it is on another chain.
         NotDeployed: the node does not have the run's contracts.
+        ChainError: `ledger` is no address.
     """
     if state.deployment is None:
         raise CommandError(
@@ -213,15 +229,73 @@ def open_run_contracts(state: RunState, home: Path, url: str | None, expected: i
             f"run {state.run} was recorded on a chain that is gone: its bundles alone can still be audited with "
             "`fediomt audit --no-chain`; or name another run with --run"
         )
+    if ledger is None:
+        _require_recorded(state.run, deployment, home)
+    elif to_address(ledger) != deployment.ledger:
+        raise CommandError(
+            f"run {state.run} says that it was recorded on the ledger {deployment.ledger}, not on {to_address(ledger)}"
+        )
     check_present(deployment, w3)
-    return open_contracts(w3, deployment)
+    if ledger is None:
+        return open_contracts(w3, deployment)
+    # where events begin is the run's word as well: a late block would hide what came before it
+    contracts = open_contracts(w3, replace(deployment, block=0))
+    _require_around_ledger(state.run, contracts)
+    return contracts
 
 
-def rounds_elsewhere(runs: Path, state: RunState, url: str | None = None) -> set[int]:
-    """Rounds of a run's ledger whose bundles are there, but in other runs under the same folder or URL."""
-    return {
-        number
+def _require_recorded(run: str, deployment: Deployment, home: Path) -> None:
+    said = f"run {run} says that it was recorded on the ledger {deployment.ledger} of chain {deployment.chain_id}"
+    way = (
+        "name the folder that records that deployment with --home, or, where nothing is signed (audit, ledger "
+        "receipt), the ledger that you know with --ledger ADDRESS"
+    )
+    try:
+        recorded = read_deployment(deployments_folder(home), deployment.chain_id)
+    except NotDeployed as error:
+        raise CommandError(f"{said}, and {home} records none ({error}): {way}") from error
+    if recorded != deployment:
+        other = (
+            f"records {recorded.ledger}"
+            if recorded.ledger != deployment.ledger
+            else "records other contracts around it"
+        )
+        raise CommandError(f"{said}, but {home} {other}: {way}")
+
+
+def _require_around_ledger(run: str, contracts: Contracts) -> None:
+    """The contracts that a run names around a ledger are those that name it, and each other."""
+    named = (
+        ("consortium", contracts.ledger.call("consortium"), contracts.consortium.address),
+        ("ledger of the distributor", contracts.distributor.call("ledger"), contracts.ledger.address),
+        ("token", contracts.distributor.call("token"), contracts.token.address),
+        ("distributor", contracts.token.call("minter"), contracts.distributor.address),
+    )
+    for what, found, said in named:
+        if to_address(found) != said:
+            raise CommandError(f"run {run} names {said} as the {what}, and the contracts on chain {found}")
+
+
+def kept_elsewhere(runs: Path, state: RunState, url: str | None = None) -> Callable[[int, bytes], bool]:
+    """Whether another run of the same ledger, under the same folder or URL, has the bundle of a round and a digest.
+
+    What another run's file says, and what its folders are called, counts for nothing: the bundle has to read.
+    """
+    from fl_core.errors import BundleError
+
+    stores = [
+        store
         for store, other in runs_at_hand(runs, url)
         if other.run != state.run and other.deployment is not None and other.deployment == state.deployment
-        for number in store.bundles()
-    }
+    ]
+
+    def kept(number: int, digest: bytes) -> bool:
+        for store in stores:
+            try:
+                store.read_bundle(number, digest)
+            except BundleError:
+                continue
+            return True
+        return False
+
+    return kept

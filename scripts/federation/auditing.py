@@ -6,7 +6,7 @@ A line a check: what it recomputed, and ok, DIFFERS with what differs, or skippe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chain.checks import check_record, read_record
@@ -16,10 +16,11 @@ from fl_core.bundle import bundle_digest
 from fl_core.errors import BundleError
 from fl_core.stores import RunStore
 from incentives import Finding, HospitalEntry, IncentivesError, PaidClaim, check_close, check_payouts
+from scripts.federation.checks.agreed import held_nowhere
 from scripts.federation.checks.line import CheckLine, Verdict, same
 from scripts.federation.checks.root import GivenRootSet
 from scripts.federation.checks.transcribed import Transcripts
-from scripts.federation.checks.unpaid import check_attested, not_held
+from scripts.federation.checks.unpaid import check_attested, dissenting, not_held
 from scripts.federation.contributions import entry_of
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import LedgerReplay, facts_of
@@ -33,6 +34,10 @@ _ALLOCATIONS = "closing replayed: medians, shares, bonus, budget and allocations
 _CLAIMS = "what was paid is what leaves and treasury are due"
 _NO_CHAIN = "the run has no chain"
 _UNPAID = "the round closed without quorum: nothing is paid on it"
+
+
+KeptElsewhere = Callable[[int, bytes], bool]
+"""Whether the bundle of a round (its number) and of a digest is at hand in another run."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def audit_run(
     contracts: Contracts | None,
     *,
     rounds: Sequence[int] | None = None,
-    elsewhere: Collection[int] = (),
+    elsewhere: KeptElsewhere = lambda _number, _digest: False,
     transcripts: Transcripts | None = None,
     root_set: GivenRootSet | None = None,
     without_chain: bool = False,
@@ -89,15 +94,15 @@ def audit_run(
         contracts: its deployment, or None for a run without a chain.
         rounds: rounds to report on; all without it. Earlier ones are recomputed either way, since models and qualities
             build on them; what differs in them is a finding of the first round that is reported.
-        elsewhere: rounds of the ledger whose bundles are known to be in other runs.
+        elsewhere: whether a paid round's bundle, of the accepted digest, is at hand in another run.
         transcripts: of the secure sums, with the auditor's key; None leaves those sums unchecked.
         root_set: what root updates are learnt from; None leaves them unchecked.
         without_chain: the caller leaves out a chain that there is; otherwise a bundle that names one is a finding.
         progress: called with each line.
 
     Returns:
-        A line a check of every round, then one for the chain's totals, and one for the schema where the run has a
-        projection.
+        A line a check of every round, then one for the chain's totals, one for the schema where the run has a
+        projection, and one for what lies among the bundles and is none, if anything.
     """
     lines = []
     bundled = sorted({*state.rounds, *store.bundles()})
@@ -105,11 +110,11 @@ def audit_run(
     found = (
         _offline_lines(store, state.run, bundled, checker, without_chain=without_chain)
         if contracts is None
-        else _chain_lines(store, state.run, bundled, contracts, frozenset(elsewhere), checker)
+        else _chain_lines(store, state.run, bundled, contracts, elsewhere, checker)
     )
     schema = _schema_lines(store, state.run, bundled) if state.settings.projection else ()
     chosen = found if rounds is None else _reported(found, rounds)
-    for line in itertools.chain(chosen, schema if rounds is None else ()):
+    for line in itertools.chain(chosen, schema if rounds is None else (), _stranger_lines(store)):
         lines.append(line)
         progress(line)
     return lines
@@ -154,9 +159,8 @@ def _offline_lines(
 ) -> Iterator[AuditLine]:
     for number in bundled:
         record, _, findings = _read(store, run, number)
-        if record is not None and record.chain_id and not without_chain:
-            named = f"held against the ledger that it names, of chain {record.chain_id}"
-            findings.append(Finding("bundle", f"round {number}", named, "a run that says it has no chain"))
+        if record is not None and not without_chain:
+            findings += held_nowhere(record)
         yield AuditLine(number, CheckLine("bundle", _BUNDLE, tuple(findings)))
         yield from _recomputed(number, record, checker, None)
         for check, what in (("allocations", _ALLOCATIONS), ("claims", _CLAIMS)):
@@ -168,7 +172,7 @@ def _chain_lines(
     run: str,
     bundled: Sequence[int],
     contracts: Contracts,
-    elsewhere: frozenset[int],
+    elsewhere: KeptElsewhere,
     checker: RoundChecker,
 ) -> Iterator[AuditLine]:
     replay = LedgerReplay.begin(contracts)
@@ -186,13 +190,12 @@ def _chain_lines(
             yield from _bundled_lines(store, run, history, facts, checker, allocations)
             continue
         missing: tuple[Finding, ...] = ()
-        left_out: str | None = None
-        if facts.close.paid and number not in elsewhere:
+        left_out: str | None = _UNPAID if facts.unpaid else "its bundle is in another run"
+        if not facts.unpaid and not elsewhere(number, facts.accepted_digest or b""):
+            left_out = None
             missing = (
                 Finding("bundle", f"round {number}", "its bundle, since it is paid", "none in this run"),
             )
-        else:
-            left_out = "its bundle is in another run" if number in elsewhere else _UNPAID
         yield AuditLine(number, CheckLine("bundle", _BUNDLE, missing, left_out))
         yield allocations
     for number in sorted(set(bundled) - {history.record.round for history in histories}):
@@ -221,6 +224,7 @@ def _bundled_lines(
         findings += check_attested(digest, facts)
         left = not_held(record, facts)
         what += f"; unpaid, and the ledger bears out all but {left}" if left else "; unpaid"
+        what += dissenting(digest, facts)
     yield AuditLine(number, CheckLine("bundle", what, tuple(findings)))
     yield from _recomputed(number, record, checker, facts)
     yield allocations
@@ -238,6 +242,17 @@ def _recomputed(
     if record is not None:
         for line in checker.lines(record, facts):
             yield AuditLine(number, line)
+
+
+def _stranger_lines(store: RunStore) -> Iterator[AuditLine]:
+    """What lies among the bundles under no round's name, such as a copy at `1`: nothing else would look at it."""
+    names = store.strangers()
+    if names:
+        found = [
+            Finding("bundle", f"what is called {name!r}", "a round's name, or not there", "there")
+            for name in names
+        ]
+        yield AuditLine(None, CheckLine("bundle", "nothing but rounds lies among the bundles", tuple(found)))
 
 
 def _schema_lines(store: RunStore, run: str, bundled: Sequence[int]) -> Iterator[AuditLine]:

@@ -31,6 +31,8 @@ class LedgerFacts:
 
     Attributes:
         number: the round.
+        chain_id: id of the chain.
+        ledger: address of the ledger, 20 bytes.
         k_min: fewest devices whose sum may be seen, fixed at deployment.
         profile: the profile's number.
         rho_micro: declared privacy loss, in millionths of rho.
@@ -52,6 +54,8 @@ class LedgerFacts:
     """
 
     number: int
+    chain_id: int
+    ledger: bytes
     k_min: int
     profile: int
     rho_micro: int

@@ -36,6 +36,8 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
     registrations = {h: contracts.ledger.epoch_registration(h, epoch) for h in sorted(record.active)}
     return LedgerFacts(
         number=record.round,
+        chain_id=contracts.ledger.chain_id,
+        ledger=bytes.fromhex(contracts.ledger.address[2:]),
         k_min=contracts.ledger.params().k_min,
         profile=record.profile,
         rho_micro=record.rho_micro,

@@ -66,7 +66,8 @@ def void_entries(
     """
     first, *others = (objectors[hospital] for hospital in sorted(objectors))
     for accused, findings in held.items():
-        if contracts.ledger.entry(record.number, accused).voided:
+        entry = contracts.ledger.entry(record.number, accused)
+        if entry.voided or not entry.submitted:  # who has no entry forfeits anyway
             continue
         try:
             prove_fault(contracts, first, record, accused)

@@ -26,10 +26,12 @@ from incentives import (
     leaf_lanes,
     leaf_weight,
 )
+from scripts.federation.checks.agreed import held_nowhere
 from scripts.federation.checks.line import CheckLine, same
-from scripts.federation.checks.unpaid import check_attested
+from scripts.federation.checks.unpaid import check_attested, dissenting
 from scripts.federation.contributions import contributions_of, evidence_of, qualities
 from scripts.federation.facts import LedgerFacts
+from scripts.federation.own_hospital import find_hospital
 from scripts.federation.quarantine import decide
 from scripts.federation.receipt_signatures import check_signature
 from scripts.federation.receipts import OpenedReceipt, open_receipt
@@ -50,11 +52,13 @@ class ReceiptCheck:
 
     Attributes:
         lines: a line a check.
+        hospital: the device's, by the bundle; None where it is at none.
         receipt: what was in the receipt, or None where it did not open.
         due: what the device's leaf is due of the round, in smallest units; None without a chain.
     """
 
     lines: list[CheckLine] = field(default_factory=list)
+    hospital: int | None = None
     receipt: OpenedReceipt | None = None
     due: int | None = None
 
@@ -84,9 +88,10 @@ def check_own_receipt(
     key: X25519PrivateKey,
     rounds: Sequence[HeldRound],
     *,
-    hospital: int,
+    said: int | None = None,
     rows: int | None = None,
     missing: Sequence[int] = (),
+    without_chain: bool = False,
 ) -> ReceiptCheck:
     """Check a device's pay for a round.
 
@@ -94,18 +99,22 @@ def check_own_receipt(
         device: its account of the epoch, 20 bytes.
         key: its channel key of the epoch.
         rounds: the epoch's rounds in order, up to the one that is checked.
-        hospital: the device's hospital.
+        said: the device's hospital as the run's file says; what counts is whose part of the bundle has it.
         rows: what the device declared, as it knows itself; None takes the ready list's word.
         missing: rounds of the epoch before it that were paid and whose bundles are not at hand.
+        without_chain: the caller leaves out a chain that there is; otherwise a bundle that names one is a finding.
     """
     record, facts, result = rounds[-1].record, rounds[-1].facts, ReceiptCheck()
-    part = record.hospitals.get(hospital)
-    if part is None:
-        none = Finding("receipt", f"hospital {hospital}", "a part of the bundle", "none")
-        result.lines.append(CheckLine("bundle", "the hospital's part is there", (none,)))
-        return result
-    result.lines += _relied_on(rounds, missing)
+    hospital, line = find_hospital(record, device, said)
+    result.hospital = hospital
+    result.lines.append(line)
     try:
+        result.lines += _relied_on(rounds, missing, without_chain=without_chain)
+        if hospital is None:
+            result.lines.append(_on_no_list(device, rows))
+            return result
+        part = record.hospitals[hospital]
+        result.lines.append(_declared(record, part, device, facts, rows))
         expected = _expected([held.record for held in rounds], part, device)
     except UNCHECKABLE as error:
         broken = Finding(
@@ -113,7 +122,6 @@ def check_own_receipt(
         )
         result.lines.append(CheckLine("leaf", _LEAF, (broken,)))
         return result
-    result.lines.append(_declared(record, part, device, facts, rows))
     sealed = part.receipts.get(device)
     if expected is None or sealed is None:
         result.lines.append(_absent(device, expected, sealed))
@@ -132,30 +140,36 @@ def check_own_receipt(
     return result
 
 
-def _relied_on(rounds: Sequence[HeldRound], missing: Sequence[int]) -> list[CheckLine]:
+def _relied_on(
+    rounds: Sequence[HeldRound], missing: Sequence[int], *, without_chain: bool
+) -> list[CheckLine]:
     """What an audit finds of all that quality follows from: a line a check of the last round, one for those before."""
     checker = RoundChecker()
     before = [_no_bundle(number) for number in missing]
     for held in rounds[:-1]:
-        lines = (_accepted(held), *checker.lines(held.record, held.facts, only=RELIED_ON))
+        lines = (_accepted(held, without_chain), *checker.lines(held.record, held.facts, only=RELIED_ON))
         before += [_of_round(held.record.number, finding) for line in lines for finding in line.findings]
     count = len(rounds) - 1 + len(missing)
     which = "the round" if count == 1 else f"the {count} rounds"
     earlier = CheckLine("earlier rounds", _EARLIER.format(which=which), tuple(before))
-    last = (_accepted(rounds[-1]), *checker.lines(rounds[-1].record, rounds[-1].facts, only=RELIED_ON))
+    last = (
+        _accepted(rounds[-1], without_chain),
+        *checker.lines(rounds[-1].record, rounds[-1].facts, only=RELIED_ON),
+    )
     return [earlier, *last] if count else [*last]
 
 
-def _accepted(held: HeldRound) -> CheckLine:
+def _accepted(held: HeldRound, without_chain: bool) -> CheckLine:
     """The bundle is the one whose digest the hospitals accepted, or of an unpaid round the one that some attested."""
     facts, what = held.facts, "the bundle is the one that the hospitals accepted"
-    if facts is None or facts.close is None:
-        return CheckLine(
-            "bundle", what, skipped=_NO_CHAIN if facts is None else "the round has not closed yet"
-        )
+    if facts is None:
+        unheld = () if without_chain else tuple(held_nowhere(held.record))
+        return CheckLine("bundle", what, unheld, _NO_CHAIN)
+    if facts.close is None:
+        return CheckLine("bundle", what, skipped="the round has not closed yet")
     if facts.unpaid:
         findings = tuple(check_attested(held.digest, facts))
-        skipped = None if findings else "the round closed without quorum: nothing is due"
+        skipped = f"the round closed without quorum: nothing is due{dissenting(held.digest, facts)}"
         return CheckLine("bundle", what, findings, skipped)
     return CheckLine("bundle", what, tuple(check_bundle_digest(held.record, held.digest, facts)))
 
@@ -196,12 +210,26 @@ def _declared(
         findings += same(
             "draw", f"hospital {part.hospital}, ready list", facts.ready.get(part.hospital), listed
         )
-    if line is not None and rows is not None:
+    if line is None:
+        absent = _on_no_list(device, rows)
+        return CheckLine("declared", absent.what, (*findings, *absent.findings), absent.skipped)
+    if rows is not None:
         findings += same("draw", f"{who}, rows on the ready list", rows, line.rows)
     what = "its line of the ready list is on the ledger" + (
-        ", with the rows that it declared" if rows else ""
+        "" if rows is None else ", with the rows that it declared"
     )
     return CheckLine("declared", what, tuple(findings), _NO_CHAIN if facts is None and rows is None else None)
+
+
+def _on_no_list(device: bytes, rows: int | None) -> CheckLine:
+    """A device that is on no ready list: a finding where it declared rows."""
+    what = "its line of the ready list is on the ledger"
+    if rows is None:
+        return CheckLine("declared", what, skipped="it is on no ready list")
+    lacking = Finding(
+        "draw", f"device {device.hex()}, line of the ready list", f"one with {rows} rows", "none"
+    )
+    return CheckLine("declared", what, (lacking,))
 
 
 def _absent(device: bytes, expected: Contribution | None, sealed: bytes | None) -> CheckLine:

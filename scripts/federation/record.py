@@ -254,6 +254,7 @@ class RoundRecord:
             common = parse_json(files[name])
             name = TENSORS_FILE
             tensors = load_tensors(files[name])
+            name = ROUND_FILE
             hospitals = {}
             for hospital in common["hospitals"]:
                 name = f"hospital-{int(hospital)}.json"

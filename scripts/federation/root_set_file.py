@@ -1,7 +1,7 @@
 """The root set as a file that its holders can give an auditor, who then trains the root update again.
 
-The rows are in no bundle: they are consented rows that the coordinator and the hospitals hold. The spec has the digest
-of their raw values and that of the schema; the scaling is the file's word, and another would teach another update.
+The rows are in no bundle: they are consented rows that the coordinator and the hospitals hold. The spec has the digests
+of their raw values, of the schema and of the scaling that devices train under: none of them is the file's word.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ class RootSet:
         """SHA-256 (hex) of the schema, as the spec names it."""
         return digest_json(self.encoder.schema.to_json()).hex()
 
+    @property
+    def scaling_digest(self) -> str:
+        """SHA-256 (hex) of the scaling, as the spec names it."""
+        return self.encoder.scaling_digest
+
     def update(self, record: RoundRecord) -> Float32Array:
         """What the rows teach in a round, float32 (d,).
 
@@ -86,7 +91,7 @@ class RootSet:
         """What `to_json` gave.
 
         Raises:
-            FlError, ValueError, LookupError, TypeError, AttributeError: it is malformed.
+            FlError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError: it is malformed.
         """
         labels = np.array(value["labels"], dtype=np.int64)
         numeric = [np.frombuffer(bytes.fromhex(row), dtype="<f8") for row in value["numeric"]]
@@ -125,9 +130,7 @@ def write_root_set(folder: Path, population: Population) -> None:
         class_names=whole.class_names,
     )
     held = RootSet(table, population.encoder)
-    path = folder / ROOT_SET_FILE
-    write_atomic(path, canonical_json(held.to_json()))
-    path.chmod(0o600)
+    write_atomic(folder / ROOT_SET_FILE, canonical_json(held.to_json()), private=True)
 
 
 def read_root_set(path: Path) -> RootSet:
@@ -140,7 +143,7 @@ def read_root_set(path: Path) -> RootSet:
         return RootSet.from_json(parse_json(path.read_bytes()))
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from error
-    except (FlError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (FlError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         raise CommandError(
             f"{path} holds no root set: name the {ROOT_SET_FILE} that `fediomt train` wrote: {error}"
         ) from error

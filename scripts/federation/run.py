@@ -137,6 +137,7 @@ class Run:
         if self._store is None:
             self._draw_epoch(epoch_of(self.cloud.rounds_done))
             self.population.agree_on_scaling(self.cloud.rounds_done)
+            self._commit_to_scaling()
             if self.settings.start == "root":
                 self.cloud.model = self.population.public_start(self.spec)
             if self.spec.rule.takes_root:
@@ -199,6 +200,7 @@ class Run:
         self.state.status = "running"
         self.cloud.restore(state.part("cloud"))
         resume_world.restore(self.population, state.part("population"), dim=self.spec.dim)
+        self._commit_to_scaling()
         self.summaries = resume_figures.summaries_from(state.part("figures"), self.store)
         records = [summary.record for summary in self.summaries]
         self._coordinator.restore(state.part("coordinator"), records)
@@ -230,6 +232,11 @@ class Run:
         model = replace(self.spec.model, features=plain.features)
         training, test = (self._encoded(rows, plain) for rows in (federation.training_rows, federation.test))
         return train_centralised(model, *training, *test, seed=self.settings.seed).test.accuracy
+
+    def _commit_to_scaling(self) -> None:
+        """Name the scaling in the spec where the record depends on it, before a round is opened under that spec."""
+        if self.spec.rule.takes_root:
+            self.spec = self.cloud.spec = replace(self.spec, scaling_digest=self._encoder.scaling_digest)
 
     @property
     def _encoder(self) -> Encoder:
@@ -300,4 +307,5 @@ class Run:
     @cached_property
     def _world(self) -> dict[str, str]:
         """What a checkpoint must agree with: the spec of the rounds, and the data."""
-        return {"spec": self.spec.digest.hex(), "data": resume_world.data_digest(self.population.table)}
+        spec = replace(self.spec, scaling_digest="")  # not known before the checkpoint is read
+        return {"spec": spec.digest.hex(), "data": resume_world.data_digest(self.population.table)}

@@ -10,6 +10,7 @@ from chain.deployments import Deployment
 from fl_core.bundle import write_atomic
 from fl_core.canonical import canonical_json, parse_json
 from fl_core.errors import BundleError, FlError
+from fl_core.plain_files import MAX_DOCUMENT_BYTES, read_plain
 from fl_core.stores import RunStore, open_store
 from scripts.federation.record import RoundRecord
 from scripts.federation.settings import RunSettings
@@ -95,7 +96,7 @@ class RunState:
         """
         path = folder / STATE_FILE
         try:
-            data = path.read_bytes()
+            data = read_plain(path, MAX_DOCUMENT_BYTES)
         except OSError as error:
             raise BundleError(f"no run at {folder}: {error.strerror}") from error
         return cls.parse(data, str(path))

@@ -120,10 +120,13 @@ class RoundChecker:
         self._turn_to(epoch_of(record.number))
         self.built = {}
         broken: str | None = None
+        agreed = True
         for step in self._steps(record, facts):
             if only is not None and step.check not in only:
                 continue
             skipped = step.skipped if broken is None else f"the record broke off at {broken}"
+            if step.check == "root update" and not agreed:
+                skipped = skipped or "the spec differs: nothing is trained by one that was not agreed on"
             if skipped is not None:
                 yield CheckLine(step.check, step.what, skipped=skipped)
                 continue
@@ -135,10 +138,19 @@ class RoundChecker:
                 broken = step.check
                 what = f"round {record.number}, {step.check}"
                 findings.append(Finding("record", what, "a record that can be recomputed", str(error)))
+            agreed = agreed and not (step.check == "spec" and findings)
             yield CheckLine(step.check, step.what, tuple(findings))
         if broken is None:
-            self._keep(record, self._history_with(record))
-        else:  # what comes after is not held against the round before it
+            try:
+                self._keep(record, self._history_with(record))
+            except UNCHECKABLE as error:
+                broken = "what later rounds rest on"
+                unfit = Finding(
+                    "record", f"round {record.number}", "one that later rounds can rest on", str(error)
+                )
+                yield CheckLine("record", "what later rounds rest on can be computed from it", (unfit,))
+        if broken is not None:  # what comes after is not held against the round before it
+            self._decided = None
             self._keep_model(record)
 
     def _steps(self, record: RoundRecord, facts: LedgerFacts | None) -> tuple[_Step, ...]:
@@ -210,7 +222,7 @@ class RoundChecker:
             _Step(
                 "leaves",
                 "qualities decoded again, volumes, computes, slots, payees and receipts",
-                lambda: self._contributions(record),
+                lambda: self._contributions(record, facts),
             ),
             _Step(
                 "entries",
@@ -245,15 +257,15 @@ class RoundChecker:
         root_set = self._root_set
         if not record.spec.rule.takes_root:
             return ()
-        what = "the root set, of the digest in the spec, teaches the root update"
+        what = "the root set, of rows, schema and scaling as in the spec, teaches the root update"
         if root_set is None:
             why = "takes the root set, which its holders may give (--root-set FILE)"
             return (_Step("root update", what, tuple, why),)
         return (_Step("root update", what, lambda: check_given_root(record, root_set)),)
 
-    def _contributions(self, record: RoundRecord) -> Iterator[Finding]:
+    def _contributions(self, record: RoundRecord, facts: LedgerFacts | None) -> Iterator[Finding]:
         unpaid = self._watch.unpaid() if self._watch is not None else ()
-        return check_contributions(record, self._history_with(record), self._slots, unpaid)
+        return check_contributions(record, facts, self._history_with(record), self._slots, unpaid)
 
     def _turn_to(self, epoch: int) -> None:
         """Accounts are drawn anew each epoch: nothing known about devices lasts longer."""

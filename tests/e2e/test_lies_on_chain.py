@@ -78,9 +78,11 @@ class Lied:
         """What a device finds that checks its own pay."""
         accounts = {place[:2]: account for account, place in self.run.state.devices().items()}
         account = accounts[hospital, index]
-        held, missing = rounds_of_epoch(self.run.store, self.consortium.contracts, number)
+        held, missing = rounds_of_epoch(
+            self.run.store, self.consortium.contracts, number, run=self.run.state.run
+        )
         key = read_channel_key(self.run.folder, 0, account)
-        return check_own_receipt(account, key, held, hospital=hospital, rows=rows, missing=missing)
+        return check_own_receipt(account, key, held, said=hospital, rows=rows, missing=missing)
 
 
 @pytest.fixture(scope="module")

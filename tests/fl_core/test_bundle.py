@@ -177,7 +177,7 @@ def failing_with(code):
     return fail
 
 
-@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.rename", "pathlib.Path.open", "tempfile.mkdtemp"])
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.rename", "os.fdopen", "tempfile.mkdtemp"])
 def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path, monkeypatch, call):
     monkeypatch.setattr(call, failing_with(errno.ENOSPC))
     with pytest.raises(BundleError, match=r"cannot write bundle .*: No space left on device"):

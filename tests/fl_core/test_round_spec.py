@@ -240,6 +240,7 @@ def test_every_field_of_a_spec_changes_its_digest():
         "compression": CompressionSpec(0.5),
         "noise": NoiseSpec(8.0, 1e-5, 1, 1e10, 1e10, corrupted=1, corrupted_hospitals=1),
         "auditor": "12" * 32,
+        "scaling_digest": "34" * 32,
     }
     counts = (
         "cohort_size",

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from fl_core.bundle import bundle_digest
+from fl_core.bundle import bundle_digest, bundle_manifest
 from fl_core.canonical import sha256
 from fl_core.errors import BundleError
 from fl_core.stores import FolderStore, ObjectStore, open_store, stored_runs
@@ -259,3 +259,79 @@ def test_a_url_that_holds_a_secret_is_refused_and_not_repeated(url, tmp_path):
     with pytest.raises(BundleError, match="without user") as refused:
         open_store(url, "run", tmp_path)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["1", "000001x", "0000001", "00000١", "+00001", "000001.json.json", "copy"])
+def test_only_a_number_in_its_one_form_is_a_round_and_other_names_are_told(store, name):
+    store.write_bundle(2, FILES)
+    if isinstance(store, FolderStore):
+        (store.folder / "rounds" / name).mkdir()
+    else:
+        assert isinstance(store, ObjectStore)
+        name = f"{name}.json"
+        store.files.pipe_file(f"{store.root}/rounds/{name}", b"{}")
+    assert store.bundles() == [2]
+    assert store.strangers() == [name]
+    store.sweep({2})
+    assert store.bundles() == [2]
+
+
+def test_a_round_beyond_a_million_keeps_its_place(store):
+    store.write_bundle(1_234_567, FILES)
+    assert store.bundles() == [1_234_567]
+    assert store.strangers() == []
+
+
+def left_by_a_killed_writer(store: RunStore) -> list[str]:
+    """Put what a killed writer leaves beside rounds and transcripts; where the store's unfinished files are."""
+    if isinstance(store, FolderStore):
+        for folder in ("rounds/.000001.abcd1234", "transcripts"):
+            (store.folder / folder).mkdir(parents=True)
+        (store.folder / "rounds" / ".000001.abcd1234" / "round.json").write_bytes(b"half")
+        (store.folder / "rounds" / ".000001.json.7.tmp").write_bytes(b"half")
+        (store.folder / "transcripts" / f".{'0' * 64}.7.tmp").write_bytes(b"half")
+        return [str(store.folder)]
+    assert isinstance(store, ObjectStore)
+    for name in ("rounds/000001.json", f"transcripts/{'0' * 64}", f"objects/{'0' * 64}"):
+        store.files.makedirs(f"{store.root}/{name.split('/')[0]}", exist_ok=True)
+        store.files.pipe_file(f"{store.root}/{name}.abcd1234.tmp", b"half")
+    return [store.root]
+
+
+def test_what_killed_writers_left_is_no_round_no_stranger_and_is_swept(store):
+    (root,) = left_by_a_killed_writer(store)
+    assert store.bundles() == []
+    assert store.strangers() == []
+    store.write_bundle(3, FILES)
+    store.sweep({3})
+    files = fsspec.filesystem("file") if isinstance(store, FolderStore) else store.files
+    files.invalidate_cache()
+    assert [name for name in files.find(root) if "abcd1234" in name or name.endswith(".tmp")] == []
+    assert store.read_bundle(3) == FILES
+
+
+def test_a_second_writer_of_another_bundle_is_told_by_reading_its_manifest_back(monkeypatch):
+    """Both found no such round; the other's manifest came in between."""
+    store, real = in_memory(Path()), MemoryFileSystem.pipe_file
+    other = bundle_manifest({"round.json": b"[]"})
+
+    def overtaken(self, path, value, **options):
+        real(self, path, value, **options)
+        if "/rounds/" in path:
+            real(self, path, other, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", overtaken)
+    with pytest.raises(BundleError, match="another writer's by now: let one process write a run"):
+        store.write_bundle(1, FILES)
+
+
+def test_a_torn_manifest_of_a_round_to_keep_does_not_stop_the_sweep_nor_cost_an_object():
+    store = in_memory(Path())
+    assert isinstance(store, ObjectStore)
+    for number in (1, 2, 3):
+        store.write_bundle(number, {**FILES, "round.json": b"%d" % number})
+    store.files.pipe_file(f"{store.root}/rounds/000002.json", b'{"round.js')
+    assert store.sweep({1, 2}) == [3]
+    assert store.bundles() == [1, 2]
+    store.files.pipe_file(f"{store.root}/rounds/000002.json", bundle_manifest({**FILES, "round.json": b"2"}))
+    assert store.read_bundle(2)["round.json"] == b"2"

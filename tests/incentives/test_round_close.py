@@ -118,6 +118,39 @@ def test_with_fewer_than_two_scores_the_last_accepted_quality_stands():
     assert outcome.last_qualities == dict.fromkeys((1, 2, 3, 4), 7_000)
 
 
+def _revealed_by(*who):
+    """Four hospitals that all entered and attested, with a last quality apart from what is given now."""
+    told = _four(**{f"h{number}": {"reveal": None} for number in (1, 2, 3, 4) if number not in who})
+    return [dataclasses.replace(item, last_quality=7_000) for item in told]
+
+
+def test_without_a_reveal_all_forfeit_and_qualities_and_best_score_stand():
+    outcome = _close(_revealed_by())
+    assert (outcome.paid, outcome.hospitals, outcome.forfeited) == (True, (), (1, 2, 3, 4))
+    assert outcome.last_qualities == dict.fromkeys((1, 2, 3, 4), 7_000)
+    assert outcome.state.total_allocated == STATE.total_allocated
+    assert outcome.state.best_model_score == STATE.best_model_score
+    following = _close(_four(), state=outcome.state)
+    assert {item.quality for item in following.hospitals} == {9_000}
+    assert all(amount > 0 for amount in _amounts(following).values())
+
+
+def test_a_lone_reveal_changes_no_quality_and_whoever_made_it_is_paid_for_its_last_one():
+    outcome = _close(_revealed_by(2))
+    assert outcome.forfeited == (1, 3, 4)
+    assert outcome.last_qualities == dict.fromkeys((1, 2, 3, 4), 7_000)
+    assert _amounts(outcome) == {2: 280 * E18}  # of 1,000: its capacity of 0.4, times its quality of 0.7
+    assert outcome.bonus == 0
+    assert outcome.state.best_model_score == STATE.best_model_score
+
+
+def test_two_reveals_score_those_who_made_none_and_their_own_makers_are_paid_for_their_last_quality():
+    outcome = _close(_revealed_by(1, 2))
+    assert outcome.forfeited == (3, 4)
+    assert outcome.last_qualities == {1: 7_000, 2: 7_000, 3: 9_000, 4: 9_000}
+    assert _amounts(outcome) == dict.fromkeys((1, 2), 280 * E18)
+
+
 def test_a_forfeited_hospitals_quality_moves_on_all_the_same():
     outcome = _close(_four(h2={"attested": None}))
     assert outcome.last_qualities[2] == 9_000

@@ -92,3 +92,15 @@ def test_what_a_vanished_validator_would_have_said_may_not_be_used_all_the_same(
     reveals = {h: reveal for h, reveal in facts.reveals.items() if h != 3}
     findings = RoundChecker().check(honest, replace(facts, reveals=reveals))
     assert [(f.check, f.subject) for f in findings] == [("scores", "validators")]
+
+
+def test_a_hospital_that_vanished_before_its_entry_needs_no_leaves_and_whoever_entered_does(honest):
+    bare = with_part(honest, 3, contributions=(), salts=(), receipts={})
+    facts = facts_of_honest(honest)
+    gone = replace(facts, entries={h: entry for h, entry in facts.entries.items() if h != 3})
+    assert RoundChecker().check(bare, gone) == []
+    hidden = {f.subject for f in RoundChecker().check(bare, facts)}
+    assert "hospital 3, entry on the ledger" in hidden
+    assert "hospital 3, devices without a receipt" in hidden
+    never = [(f.check, f.subject) for f in RoundChecker().check(honest, gone)]
+    assert never == [("entry", "hospital 3, entry on the ledger")]

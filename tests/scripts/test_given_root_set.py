@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from command_line import assert_one_line_error, fediomt
 
 from fl_core.canonical import canonical_json
+from fl_core.errors import BundleError, SpecError
 from fl_core.tiers import next_model
+from fl_core.tiers.fitting import require_fit
 from scripts.console.errors import CommandError
 from scripts.federation.auditing import audit_run
 from scripts.federation.checks.line import CheckLine
 from scripts.federation.offline import offline_run
-from scripts.federation.root_set_file import ROOT_SET_FILE, RootSet, read_root_set
+from scripts.federation.record import RoundRecord
+from scripts.federation.resume import resume_offline
+from scripts.federation.root_set_file import ROOT_SET_FILE, RootSet, read_root_set, write_root_set
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
 
@@ -79,10 +85,122 @@ def test_another_root_set_is_named_by_its_digest(run, given):
     assert subjects(run.summaries[0].record, other)[0] == "digest of the root set"
 
 
-def test_other_scaling_teaches_another_update(run, given):
+def invented(given: RootSet) -> RootSet:
+    """The true rows under means of somebody's own choice."""
+    statistics = given.encoder.statistics
+    shifted = replace(statistics, mean=statistics.mean + 2 * statistics.std)
+    return RootSet(given.table, replace(given.encoder, statistics=shifted))
+
+
+@pytest.mark.parametrize("scaling", [{"z_max": 2.5}, {"statistics": None}])
+def test_a_file_of_another_scaling_than_the_specs_is_named(run, given, scaling):
     wide = replace(given.encoder.statistics, std=given.encoder.statistics.std * 3)
-    other = RootSet(given.table, replace(given.encoder, statistics=wide))
-    assert subjects(run.summaries[0].record, other) == ["root update, to 0.0001 of its length"]
+    other = RootSet(given.table, replace(given.encoder, **{k: v or wide for k, v in scaling.items()}))
+    assert subjects(run.summaries[0].record, other) == ["scaling of the root set"]
+
+
+def test_a_root_update_that_true_rows_teach_under_an_invented_scaling_is_found(run, given):
+    """The liar picks the scaling first, computes update and next model from it, and hands over a file that fits."""
+    honest, file = run.summaries[0].record, invented(given)
+    taught = file.update(honest)
+    told = replace(
+        honest,
+        root_update=taught,
+        model_after=next_model(honest.plan, honest.releases, honest.beacon, taught),
+    )
+    assert file.digest == honest.spec.rule.root_digest
+    assert not np.array_equal(taught, honest.root_update)
+    assert subjects(told, file) == ["scaling of the root set"]
+    assert subjects(told, given) == ["root update, to 0.0001 of its length"]
+    unnamed = replace(told, spec=replace(told.spec, scaling_digest=""))
+    assert subjects(unnamed, file) == ["scaling of the root set"]
+
+
+def test_a_device_refuses_to_train_under_a_spec_that_names_another_scaling(run, given):
+    plan = run.summaries[0].record.plan
+    fits = {"features": plan.spec.model.features, "classes": 2, "scaling": given.scaling_digest}
+    require_fit(plan, **fits)
+    with pytest.raises(SpecError, match="names a scaling of digest"):
+        require_fit(plan, **{**fits, "scaling": invented(given).scaling_digest})
+
+
+def test_devices_hold_the_scaling_that_the_spec_names(run):
+    named = run.spec.scaling_digest
+    assert named == run.summaries[0].record.spec.scaling_digest == run.population.encoder.scaling_digest
+    device = run.population.hospitals[0].devices[0]
+    task = partial(device.task, cohort=None, beacon=bytes(32))
+    with pytest.raises(SpecError, match="names a scaling of digest"):
+        task(replace(run.summaries[0].record.plan, spec=replace(run.spec, scaling_digest="ab" * 32)))
+
+
+def test_a_run_that_goes_on_keeps_the_scaling_in_its_spec(tmp_path):
+    def stop(_summary):
+        raise KeyboardInterrupt
+
+    begun = offline_run(replace(SETTINGS, rounds=2), "own", tmp_path / "own")
+    with pytest.raises(KeyboardInterrupt):
+        begun.train(stop)
+    resumed = resume_offline(tmp_path / "own").run
+    resumed.train()
+    assert resumed.spec.scaling_digest == begun.spec.scaling_digest != ""
+    given = read_root_set(tmp_path / "own" / ROOT_SET_FILE)
+    lines = audit_run(resumed.store, resumed.state, None, root_set=given)
+    assert len([line for line in lines if line.line.check == "root update"]) == 2
+    assert all(line.ok for line in lines)
+
+
+class Untrained:
+    """A root set that fails the test if it is trained on."""
+
+    def __init__(self, given: RootSet, **said: str) -> None:
+        self.digest = said.get("digest", given.digest)
+        self.schema_digest = said.get("schema_digest", given.schema_digest)
+        self.scaling_digest = said.get("scaling_digest", given.scaling_digest)
+
+    def update(self, _record):
+        raise AssertionError("it was trained on")
+
+
+@pytest.mark.parametrize("what", ["digest", "schema_digest", "scaling_digest"])
+def test_nothing_is_trained_where_rows_schema_or_scaling_are_others(run, given, what):
+    (found,) = line_of(run.summaries[0].record, Untrained(given, **{what: "00" * 32})).findings
+    assert "of the root set" in found.subject
+
+
+def test_nothing_is_trained_by_a_spec_that_is_not_the_agreed_one(run, given):
+    record, checker = run.summaries[0].record, RoundChecker(None, Untrained(given))
+    other = replace(record.spec, training=replace(record.spec.training, epochs=9_999))
+    checker._spec_digest = record.spec.digest
+    lines = {line.check: line for line in checker.lines(replace(record, spec=other))}
+    assert [finding.check for finding in lines["spec"].findings] == ["spec"]
+    assert "spec differs" in (lines["root update"].skipped or "")
+
+
+def test_a_bundle_that_asks_for_a_billion_epochs_is_not_a_readable_record(run):
+    files = dict(run.store.read_bundle(1))
+    common = json.loads(files["round.json"])
+    common["spec"]["training"]["epochs"] = 10**9
+    with pytest.raises(BundleError, match="1000000000 epochs: at most 10,000"):
+        RoundRecord.from_files({**files, "round.json": canonical_json(common)})
+
+
+def test_the_rows_are_nobody_elses_at_any_moment_while_they_are_written(run, tmp_path, monkeypatch):
+    modes, real = [], os.fsync
+
+    def seen(descriptor):
+        found = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(found):
+            modes.append(stat.S_IMODE(found))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    before = os.umask(0)
+    try:
+        write_root_set(tmp_path, run.population)
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+    assert stat.S_IMODE((tmp_path / ROOT_SET_FILE).stat().st_mode) == 0o600
 
 
 def test_a_run_whose_rule_takes_no_root_set_has_no_such_line_and_leaves_no_rows(tmp_path):
@@ -93,7 +211,7 @@ def test_a_run_whose_rule_takes_no_root_set_has_no_such_line_and_leaves_no_rows(
     assert "root update" not in {line.line.check for line in lines}
 
 
-@pytest.mark.parametrize("data", [b"", b"junk", b"{}", b"[]", b'{"labels": "x"}'])
+@pytest.mark.parametrize("data", [b"", b"junk", b"{}", b"[]", b'{"labels": "x"}', b'{"labels": [1e30]}'])
 def test_a_file_that_holds_no_root_set_is_named(tmp_path, data):
     path = tmp_path / "rows.json"
     path.write_bytes(data)

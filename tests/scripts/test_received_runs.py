@@ -9,9 +9,10 @@ import pytest
 from command_line import assert_one_line_error, fediomt
 
 from chain.deployments import CONTRACT_FIELDS
+from fl_core.bundle import bundle_digest
 from fl_core.stores import FolderStore
 from scripts.console.errors import CommandError
-from scripts.console.session import find_run, find_run_and_store, rounds_elsewhere, runs_at_hand
+from scripts.console.session import find_run, find_run_and_store, kept_elsewhere, runs_at_hand
 from scripts.federation.offline import offline_run
 from scripts.federation.run_state import STATE_FILE, RunState
 from scripts.federation.settings import RunSettings
@@ -89,8 +90,19 @@ def test_no_received_file_excuses_a_bundle_that_is_nowhere(runs):
             shutil.copytree(runs / "own", runs / "other")
         rewrite(runs / name, run=name, deployment=deployment, rounds=[1, 7])
     state = find_run(runs, "own")[1]
-    assert rounds_elsewhere(runs, state) == {1}
+    digest = bundle_digest(FolderStore(runs / "other").read_bundle(1))
+    assert kept_elsewhere(runs, state)(1, digest)
+    assert not kept_elsewhere(runs, state)(1, bytes(32))
+    (runs / "other" / "rounds" / "000007").mkdir()
+    assert not kept_elsewhere(runs, state)(7, digest)
+    shutil.rmtree(runs / "other" / "rounds" / "000001")
+    (runs / "other" / "rounds" / "000001").mkdir()
+    assert not kept_elsewhere(runs, state)(1, digest)
+    shutil.copytree(
+        runs / "own" / "rounds" / "000001", runs / "other" / "rounds" / "000001", dirs_exist_ok=True
+    )
+    assert kept_elsewhere(runs, state)(1, digest)
     rewrite(runs / "other", settings={"store": "teapot://elsewhere"})
-    assert rounds_elsewhere(runs, state) == set()
+    assert not kept_elsewhere(runs, state)(1, digest)
     rewrite(runs / "other", settings={"store": None}, run="a third")
     assert [found.run for _, found in runs_at_hand(runs, None)] == ["own"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,11 +12,13 @@ import numpy as np
 import pytest
 from told_records import facts_of_honest, with_cohort, with_part, with_release
 
-from fl_core.bundle import MANIFEST
+from fl_core.bundle import MANIFEST, bundle_manifest
 from fl_core.errors import BundleError
 from fl_core.stores import FolderStore
 from incentives import CohortKey
+from scripts.federation.auditing import audit_run
 from scripts.federation.record import HospitalRecord, RoundRecord
+from scripts.federation.run_state import RunState
 from scripts.federation.settings import RunSettings
 from scripts.federation.verify import RoundChecker
 from scripts.train import offline_run
@@ -218,12 +222,71 @@ def test_files_have_one_form_only(folder, change):
         RoundRecord.from_files(files).require_own_form(files)
 
 
-@pytest.mark.parametrize("junk", [b"[" * 200_000, b"\xff\xfe", b"{}", b"null", b'{"run": NaN}', b""])
+@pytest.mark.parametrize("junk", [b"[" * 200_000, b"\xff\xfe", b"{}", b"null", b'{"run": 1}', b""])
 @pytest.mark.parametrize("name", ["round.json", "hospital-2.json", "tensors.safetensors"])
 def test_junk_in_a_file_is_an_error_that_names_it(folder, name, junk):
     files = {**files_of(folder, 1), name: junk}
-    with pytest.raises(BundleError, match=r"malformed|lacks"):
+    with pytest.raises(BundleError, match=r"malformed|lacks") as error:
         RoundRecord.from_files(files)
+    assert name in str(error.value)
+
+
+NUMBERS = {
+    "a utility": ("round.json", rb'"utilities":\[\[\d+,\d+,(-?\d+)\]'),
+    "a model's score": ("round.json", rb'"model_score":(\d+)'),
+    "a device's volume": ("hospital-2.json", rb'"contributions":\[\["\w+",\d+,\d+,(?:null|"\w+"),(\d+)'),
+    "a cohort's rows": ("hospital-2.json", rb'"rows":(\d+)'),
+}
+
+
+def with_number(files: dict[str, bytes], place: str, number: bytes) -> dict[str, bytes]:
+    """A whole bundle in which one number of one file is another, and nothing else."""
+    name, where = NUMBERS[place]
+    found = re.search(where, files[name])
+    assert found is not None
+    altered = files[name][: found.start(1)] + number + files[name][found.end(1) :]
+    return {**files, name: altered}
+
+
+@pytest.mark.parametrize("place", NUMBERS)
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (b"NaN", "NaN is no JSON number"),
+        (b"Infinity", "Infinity is no JSON number"),
+        (b"-Infinity", "-Infinity is no JSON number"),
+        (b"1e400", "the number 1e400 is out of range"),
+        (b"1" + b"0" * 400, "a number of 401 digits is out of range"),
+    ],
+    ids=["NaN", "Infinity", "-Infinity", "1e400", "401 digits"],
+)
+def test_one_number_that_is_none_makes_its_file_unreadable_and_the_error_says_why(folder, place, number, why):
+    honest = files_of(folder, 1)
+    RoundRecord.from_files(honest)
+    with pytest.raises(BundleError) as error:
+        RoundRecord.from_files(with_number(honest, place, number))
+    assert str(error.value) == f"bundle file {NUMBERS[place][0]} is malformed: not JSON: {why}"
+
+
+@pytest.mark.parametrize("place", NUMBERS)
+@pytest.mark.parametrize("number", [2**53, 2**53 + 1, -(2**53) - 1, 10**300])
+def test_a_number_beyond_what_a_double_counts_is_read_and_is_in_no_bundles_form(folder, place, number):
+    files = with_number(files_of(folder, 1), place, str(number).encode())
+    record = RoundRecord.from_files(files)
+    with pytest.raises(BundleError, match=r"^the bundle says what no bundle can: not canonical JSON: "):
+        record.require_own_form(files)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e400", b"9007199254740993"])
+def test_an_audit_has_a_finding_for_each_such_number_and_goes_on(folder, tmp_path, number):
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    files = with_number(files_of(folder, 1), "a utility", number)
+    for name, data in {**files, MANIFEST: bundle_manifest(files)}.items():
+        (run / "rounds" / "000001" / name).write_bytes(data)
+    lines = audit_run(FolderStore(run), RunState.read(run), None)
+    found = {line.round_number for line in lines for finding in line.findings if finding.check == "bundle"}
+    assert found == {1}
 
 
 def test_no_altered_byte_goes_unnoticed_or_crashes_the_checker(folder):

@@ -10,7 +10,7 @@ from told_records import facts_of_honest, with_part
 from chain.packing import pack_scores, quality_commitment
 from fl_core.bundle import bundle_digest
 from incentives import RecordedClose
-from scripts.federation.checks.unpaid import check_attested, not_held
+from scripts.federation.checks.unpaid import check_attested, dissenting, not_held
 from scripts.federation.facts import LedgerFacts
 from scripts.federation.offline import offline_run
 from scripts.federation.record import RoundRecord
@@ -127,6 +127,19 @@ def test_a_digest_that_too_few_attested_is_held_against_the_bundle_all_the_same(
     (found,) = check_attested(digest, replace(facts, attested={2: bytes(32)}))
     assert found.subject == "digest that hospital 2 attested"
     assert not not_held(record, replace(facts, attested={2: digest}))
+
+
+def test_one_hospital_that_attests_junk_is_named_and_spoils_nothing(record, facts):
+    digest = bundle_digest(record.to_files())
+    split = replace(facts, attested={1: bytes(32), 2: digest})
+    assert list(check_attested(digest, split)) == []
+    assert dissenting(digest, split) == "; hospital 1 attested another"
+    other = bytes([7]) * 32
+    assert [f.subject for f in check_attested(other, split)] == [
+        "digest that hospital 1 attested",
+        "digest that hospital 2 attested",
+    ]
+    assert dissenting(other, split) == dissenting(digest, facts) == ""
 
 
 def test_of_a_paid_round_nothing_may_be_missing(record, facts):

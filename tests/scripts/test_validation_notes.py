@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 from interrupted_runs import fresh
 
+from fl_core.training import evaluate
 from scripts.federation.settings import RunSettings
 from scripts.federation.validation_notes import unseen_notes
+from scripts.federation.verify import RoundChecker
 
 SMALL = RunSettings(hospitals=3, devices=6, cohort_size=4, k_min=3, rounds=1, seed=3)
 
@@ -51,3 +53,29 @@ def test_nothing_is_said_where_nobody_values(tmp_path):
     run = fresh(replace(SMALL, profile="private"), tmp_path / "run")
     without(run, 2)
     assert list(unseen_notes(run)) == []
+
+
+def test_a_validator_without_rows_of_a_class_values_on_those_it_has_and_the_round_goes_on_for_all(tmp_path):
+    """The others value as they would have; its utilities are other ones; every device has its leaf."""
+    whole, lacking = (fresh(SMALL, tmp_path / name) for name in ("whole", "lacking"))
+    without(lacking, 2)
+    for run in (whole, lacking):
+        run.train()
+    seen, record = (run.summaries[0].record for run in (whole, lacking))
+    assert {h for h in (1, 2, 3) if record.validators[h].utilities != seen.validators[h].utilities} == {2}
+    assert record.validators[2].utilities.keys() == seen.validators[2].utilities.keys()
+    assert any(record.validators[2].utilities.values())
+    assert RoundChecker().check(record) == []
+    for hospital, part in record.hospitals.items():
+        honest = seen.hospitals[hospital].contributions
+        assert [item.device for item in part.contributions] == [item.device for item in honest] != []
+
+
+def test_a_model_is_scored_on_the_rows_there_are_too(tmp_path):
+    run = fresh(SMALL, tmp_path / "run")
+    without(run, 2)
+    run.train()
+    rows = run.population.hospitals[1].edge.validation
+    assert set(rows.labels) == {1}
+    found = evaluate(run.spec.model, run.summaries[0].record.model_after, rows.features, rows.labels)
+    assert run.summaries[0].record.validators[2].model_score == round(10_000 * found.accuracy)

@@ -25,6 +25,8 @@ def facts_of_honest(record: RoundRecord) -> LedgerFacts:
         entries[hospital] = EntryFacts(recorded, part.digest)
     return LedgerFacts(
         number=record.number,
+        chain_id=record.chain_id,
+        ledger=record.ledger,
         k_min=record.spec.k_min,
         profile=record.spec.profile.code,
         rho_micro=record.spec.rho_micro,

@@ -24,6 +24,8 @@ def check_spec(record: RoundRecord, facts: LedgerFacts | None, last: bytes | Non
     spec = record.spec
     yield from same("spec", "scoring settings", spec.scoring_digest, scoring_digest(record.scoring))
     if facts is not None:
+        yield from same("record", "chain id", facts.chain_id, record.chain_id)
+        yield from same("record", "address of the ledger", facts.ledger, record.ledger)
         yield from same("spec", "round number", facts.number, record.number)
         yield from same("spec", f"k_min of at least {facts.k_min}", True, spec.k_min >= facts.k_min)
         hospitals = [h for h in sorted(record.hospitals) if facts.has(facts.ready, h)]
@@ -34,6 +36,13 @@ def check_spec(record: RoundRecord, facts: LedgerFacts | None, last: bytes | Non
         yield from same("spec", "reward rule", dict(facts.rule), asdict(record.rule))
     if last is not None:
         yield from same("spec", "spec, the same in all rounds of a run", last, spec.digest)
+
+
+def held_nowhere(record: RoundRecord) -> Iterator[Finding]:
+    """A finding where a round names a chain and its run says that there is none to hold it against."""
+    if record.chain_id:
+        named = f"held against the ledger that it names, of chain {record.chain_id}"
+        yield Finding("bundle", f"round {record.number}", named, "a run that says it has no chain")
 
 
 def check_start(

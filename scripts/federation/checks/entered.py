@@ -23,14 +23,18 @@ _DECODERS = 2
 
 def check_contributions(
     record: RoundRecord,
+    facts: LedgerFacts | None,
     history: dict[int, list[RoundEvidence]],
     slots: Mapping[int, Mapping[bytes, int]],
     unpaid: Collection[bytes] = (),
 ) -> Iterator[Finding]:
     """Hold every leaf against the contribution computed again, and every slot against the epoch's.
 
+    A hospital that vanished before its entry forfeits the round: its part has no leaves, and needs none.
+
     Args:
         record: the round.
+        facts: the round as the ledger has it, or None without a chain.
         history: each hospital's evidence of the epoch, this round's included.
         slots: each hospital's slots in the epoch's rounds before; empty in the first.
         unpaid: devices that are on probation.
@@ -48,7 +52,8 @@ def check_contributions(
         decoded = pool.map(lambda hospital: qualities(record, hospital, history), record.hospitals)
         found = dict(zip(record.hospitals, decoded, strict=True))
     for hospital, part in record.hospitals.items():
-        expected = contributions_of(record, part, found[hospital], unpaid)
+        vanished = facts is not None and hospital not in facts.entries and not part.contributions
+        expected = () if vanished else contributions_of(record, part, found[hospital], unpaid)
         who = f"hospital {hospital}"
         leaves = [item.leaf(bytes(32)) for item in part.contributions]
         yield from check_class_caps(who, record.rule, leaves)

@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from incentives import Finding
+from incentives.checks import printable
 
 _LONGEST = 200
 
@@ -65,10 +66,10 @@ def same_by_device(
 
 
 def shown(value: object) -> str:
-    """A value as a finding shows it: short, bytes in hexadecimal digits."""
+    """A value as a finding shows it: short, bytes in hexadecimal digits, nothing that a terminal obeys."""
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     if isinstance(value, np.generic):
         return str(value.item())
-    text = str(value)
+    text = printable(str(value)[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

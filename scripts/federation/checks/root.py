@@ -23,15 +23,28 @@ class GivenRootSet(Protocol):
     def schema_digest(self) -> str:
         """SHA-256 (hex) of its schema, as specs name it."""
 
+    @property
+    def scaling_digest(self) -> str:
+        """SHA-256 (hex) of its scaling, as specs name it."""
+
     def update(self, record: RoundRecord) -> Float32Array:
         """What it teaches in a round, float32 (d,)."""
 
 
 def check_given_root(record: RoundRecord, given: GivenRootSet) -> Iterator[Finding]:
-    """Hold a root set against the spec that names it, and the bundle's root update against what it teaches."""
-    yield from same("root", "digest of the root set", record.spec.rule.root_digest, given.digest)
-    yield from same("root", "schema of the root set", record.spec.schema_digest, given.schema_digest)
-    yield from check_root_update(record, given.update(record))
+    """Hold a root set against the spec that names it, and the bundle's root update against what it teaches.
+
+    Rows, schema and scaling have all to be those of the spec: under a scaling of their own choice true rows teach
+    whatever the liar has put into the record. Nothing is trained where one is not.
+    """
+    spec = record.spec
+    named = (
+        ("digest of the root set", spec.rule.root_digest, given.digest),
+        ("schema of the root set", spec.schema_digest, given.schema_digest),
+        ("scaling of the root set", spec.scaling_digest or "named in the spec", given.scaling_digest),
+    )
+    differs = [finding for subject, due, found in named for finding in same("root", subject, due, found)]
+    yield from differs or check_root_update(record, given.update(record))
 
 
 def check_root_update(record: RoundRecord, taught: Float32Array | None) -> Iterator[Finding]:

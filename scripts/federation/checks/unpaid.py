@@ -11,9 +11,22 @@ from scripts.federation.record import RoundRecord
 
 
 def check_attested(digest: bytes, facts: LedgerFacts) -> Iterator[Finding]:
-    """Hold a bundle against the digest of whoever attested the round, though too few did."""
-    for hospital, attested in sorted(facts.attested.items()):
-        yield from same("bundle", f"digest that hospital {hospital} attested", attested, digest)
+    """Hold a bundle against the digests of whoever attested the round, though too few did.
+
+    It is to be one that somebody attested: were it to be everybody's, a single hospital could have any bundle found
+    out by attesting junk.
+    """
+    if digest not in facts.attested.values():
+        for hospital, attested in sorted(facts.attested.items()):
+            yield from same("bundle", f"digest that hospital {hospital} attested", attested, digest)
+
+
+def dissenting(digest: bytes, facts: LedgerFacts) -> str:
+    """Who attested another bundle than the one that others attested, in words that follow others; empty for nobody."""
+    others = [str(hospital) for hospital, attested in sorted(facts.attested.items()) if attested != digest]
+    if not others or len(others) == len(facts.attested):
+        return ""
+    return f"; hospital{'s' if len(others) > 1 else ''} {', '.join(others)} attested another"
 
 
 def not_held(record: RoundRecord, facts: LedgerFacts) -> str:
