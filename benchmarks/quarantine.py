@@ -17,8 +17,9 @@ from benchmarks.valuation_world import World, build_world
 from fl_core.data import Table, load
 from fl_core.training import LocalTraining
 from incentives import RoundEvidence
+from incentives.scoring import DECODE_FLOOR
 from incentives.suspicion import SuspicionSettings
-from incentives.suspicion_forecast import forecast
+from incentives.suspicion_forecast import forecast, spread_of
 from incentives.suspicion_watch import HospitalEvidence, Watch
 
 HOSPITALS, DEVICES_EACH = 4, 48
@@ -336,13 +337,12 @@ def _guarded_run(
         out[[places[device] for device in watch.unpaid()]] += 1
         barred = frozenset(places[device] for device in watch.barred())
         (seen,) = federation.play((ACTIVE_COHORT,), barred).values()
-        watch, _ = watch.after(
-            number,
-            [
-                HospitalEvidence(hospital, views, forecast(history.get(hospital, [])))
-                for hospital, views in seen.judged.items()
-            ],
-        )
+        evidence_of = [
+            HospitalEvidence(hospital, views, forecast(earlier), spread)
+            for hospital, views in seen.judged.items()
+            if (spread := spread_of(earlier := history.get(hospital, []), DECODE_FLOOR.absolute)) is not None
+        ]
+        watch, _ = watch.after(number, evidence_of)
         for hospital, evidence in seen.evidence.items():
             history.setdefault(hospital, []).append(evidence)
     out /= plan.rounds

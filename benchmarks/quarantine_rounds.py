@@ -103,7 +103,7 @@ def seen_round(
             for hospital in sorted({key.hospital for key in members})
         },
         judged=judged_views(views, drawn),
-        joint=judged_cohorts(agreed, drawn),
+        joint=judged_cohorts(agreed.utilities, drawn),
         model_scores=model_scores,
     )
 

@@ -12,8 +12,9 @@ from scipy import stats
 from benchmarks.quarantine_rounds import SeenRound
 from incentives import DEFAULT_RULE, DeviceEffect, RoundEvidence, effects
 from incentives.decoding import quality_scores
+from incentives.scoring import DECODE_FLOOR
 from incentives.suspicion import SuspicionSettings, log_e_values
-from incentives.suspicion_forecast import in_spreads
+from incentives.suspicion_forecast import in_spreads, spread_of
 from incentives.suspicion_views import JudgedCohort
 from incentives.suspicion_wealth import Accounts, log_limit
 
@@ -72,10 +73,13 @@ class Betting:
         """See `SuspicionRule`."""
         limit = log_limit(self.settings.alpha, self.enrolled)
         for hospital, foretold in now.foretold.items():
+            spread = spread_of(now.history[hospital][:-1], DECODE_FLOOR.absolute)
+            if spread is None:
+                continue
             views = self._views(now.seen, hospital)
             pays: dict[bytes, dict[int, tuple[int, ...]]] = {}
             for validator, cohorts in views.items():
-                for device, pay in log_e_values(cohorts, foretold, self.settings).items():
+                for device, pay in log_e_values(cohorts, foretold, self.settings, spread=spread).items():
                     pays.setdefault(device, {})[validator] = pay
             for device, paid in pays.items():
                 before = self._accounts.get(device, Accounts(len(views)))

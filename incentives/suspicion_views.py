@@ -7,15 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from incentives.errors import IncentivesError
-from incentives.scoring import (
-    DECODE_FLOOR,
-    MICRO,
-    STANDARD_LIMIT,
-    AgreedWorths,
-    CohortKey,
-    SpreadFloor,
-    agree,
-)
+from incentives.scoring import CohortKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class JudgedCohort:
 
     Attributes:
         drawn: who was in it.
-        utility: standardised utility, millionths of a spread.
+        utility: what it was worth, in units of utility; only differences within a hospital's pool count.
     """
 
     drawn: DrawnCohort
@@ -58,41 +50,33 @@ class JudgedCohort:
 
 
 def judged_cohorts(
-    worths: AgreedWorths, drawn: Mapping[CohortKey, DrawnCohort]
+    utilities: Mapping[CohortKey, int], drawn: Mapping[CohortKey, DrawnCohort]
 ) -> dict[int, tuple[JudgedCohort, ...]]:
-    """Worths in spreads of the round, clipped at four, by hospital.
+    """A round's cohorts by hospital, each as it was valued: no hospital's are touched by what others' are worth.
 
     Args:
-        worths: what cohorts were worth; of a cohort that was not drawn it is left out.
+        utilities: what cohorts were worth; one that was not drawn is left out.
         drawn: the cohorts whose sums were released, of all hospitals.
     """
     found: dict[int, list[JudgedCohort]] = {}
-    for key, worth in sorted(worths.utilities.items()):
+    for key, utility in sorted(utilities.items()):
         if key in drawn:
-            bounded = min(max(worth * MICRO // worths.scale, -STANDARD_LIMIT), STANDARD_LIMIT)
-            found.setdefault(key.hospital, []).append(JudgedCohort(drawn[key], bounded))
+            found.setdefault(key.hospital, []).append(JudgedCohort(drawn[key], utility))
     return {hospital: tuple(cohorts) for hospital, cohorts in found.items()}
 
 
 def judged_views(
-    views: Mapping[int, Mapping[CohortKey, int]],
-    drawn: Mapping[CohortKey, DrawnCohort],
-    *,
-    floor: SpreadFloor = DECODE_FLOOR,
+    views: Mapping[int, Mapping[CohortKey, int]], drawn: Mapping[CohortKey, DrawnCohort]
 ) -> dict[int, dict[int, tuple[JudgedCohort, ...]]]:
     """A round's cohorts as each validator saw them: by hospital, then by validator.
-
-    Each view is brought to its own median and spread as :func:`incentives.scoring.agree` does with the view that
-    all validators share.
 
     Args:
         views: utilities of the round by validator; its own cohorts, if present, are left out.
         drawn: the cohorts whose sums were released, of all hospitals.
-        floor: the least spread of each view.
     """
     found: dict[int, dict[int, tuple[JudgedCohort, ...]]] = {}
     for validator, utilities in sorted(views.items()):
-        alone = agree({validator: utilities}, floor=floor, min_views=1)
-        for hospital, cohorts in judged_cohorts(alone, drawn).items():
-            found.setdefault(hospital, {})[validator] = cohorts
+        for hospital, cohorts in judged_cohorts(utilities, drawn).items():
+            if hospital != validator:
+                found.setdefault(hospital, {})[validator] = cohorts
     return found

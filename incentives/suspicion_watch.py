@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from incentives.errors import IncentivesError
+from incentives.scoring import MICRO
 from incentives.suspicion import SuspicionSettings, log_e_values
 from incentives.suspicion_standing import Standing, Status
 from incentives.suspicion_views import JudgedCohort
@@ -22,11 +23,13 @@ class HospitalEvidence:
         hospital: its id.
         views: its cohorts, as each validator that revealed its utilities saw them.
         forecast: effects of its devices that were foretold before the round, from what validators agreed on.
+        spread: how far its cohorts lay apart in the rounds before, in units of utility.
     """
 
     hospital: int
     views: Mapping[int, tuple[JudgedCohort, ...]]
     forecast: Mapping[bytes, int]
+    spread: int = MICRO
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class Watch:
         for item in evidence:
             judges, own = self.validators(item.hospital), dict[bytes, _Bets]()
             for validator in sorted(judges & item.views.keys()):
-                pays = log_e_values(item.views[validator], item.forecast, self.settings)
+                pays = log_e_values(item.views[validator], item.forecast, self.settings, spread=item.spread)
                 for device, log_pay in pays.items():
                     own.setdefault(device, _Bets(len(judges), {})).log_pays[validator] = log_pay
             if not found.keys().isdisjoint(own):

@@ -34,9 +34,10 @@ def fltrust(
     more than the root update's length along it. Across, a mean that lacks the promised noise could still bring as much
     as the noise's length; only a hospital all of whose devices collude can hold such a mean in its hands.
 
-    No share of the means breaks this rule down by itself: whatever passes has the root update's direction at an acute
-    angle and at most its length. What it rests on is the root set, rows like those of the task that attackers did not
-    choose; a bad root set misleads it, and where nothing passes the model stays.
+    No breakdown point is proved. Whatever passes lies at an acute angle to the root update and has at most its length,
+    so that attackers can bend the sum aside, round after round; once nearly every mean holds one, models end at chance.
+    What the rule rests on is the root set, rows like those of the task that attackers did not choose; a bad root set
+    misleads it, and where nothing passes the model stays.
 
     Args:
         means: float64 (k, d).

@@ -29,6 +29,8 @@ def robust_update(
 
     They also stay where no more than half of the hospitals that released anything reach them: a rule that protects
     against a minority of hospitals would otherwise protect the tail against a minority of the few who reach it.
+    Hospitals that released nothing are not counted: the plan does not say how many had a ready list, so that whoever
+    can fail all cohorts of the others decides alone.
 
     A hospital is one vote, shared by its releases in proportion to their devices: neither more rows, which are only
     declared, nor more devices, which a hospital enrols itself, make it count for more. See `votes_of`.

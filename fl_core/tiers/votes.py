@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EXACT = 1 << 53  # float64 still holds every whole number up to it
-_VOTE = 1 << 40  # of a hospital where no common denominator is that small: 64 hospitals stay below 2^53
+_VOTE = (
+    1 << 40
+)  # of a hospital where no common denominator is that small: 64 hospitals have 2^46, far below 2^53
 
 
 def votes_of(hospitals: Sequence[int], devices: Sequence[int]) -> NDArray[np.int64]:

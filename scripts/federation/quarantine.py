@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from incentives import CohortKey, DecoderSettings, IncentivesError, SpreadFloor
-from incentives.suspicion_forecast import in_spreads
+from incentives import CohortKey, DecoderSettings, IncentivesError
+from incentives.suspicion_forecast import in_spreads, spread_of
 from incentives.suspicion_standing import Status
 from incentives.suspicion_views import DrawnCohort, JudgedCohort, judged_views
 from incentives.suspicion_watch import Decision, HospitalEvidence, Watch
@@ -75,8 +75,11 @@ def _evidence(watch: Watch, record: RoundRecord, history: History) -> Iterator[H
     for hospital in sorted(record.hospitals):
         if len(watch.validators(hospital)) >= record.scoring["min_views"]:
             earlier = [item for item in history.get(hospital, ()) if item.round < record.number]
+            spread = spread_of(earlier, record.scoring["decode_floor"]["absolute"])
+            if spread is None:  # nothing to measure by yet: no bet is placed
+                continue
             foretold = in_spreads(decoded(tuple(earlier), decoder), earlier, decoder)
-            yield HospitalEvidence(hospital, views.get(hospital, {}), foretold)
+            yield HospitalEvidence(hospital, views.get(hospital, {}), foretold, spread)
 
 
 def _views(record: RoundRecord) -> dict[int, dict[int, tuple[JudgedCohort, ...]]]:
@@ -96,4 +99,4 @@ def _views(record: RoundRecord) -> dict[int, dict[int, tuple[JudgedCohort, ...]]
                 key = CohortKey(hospital, cohort.cohort)
                 drawn[key] = DrawnCohort(tuple(cohort.survivors), weights, cohort.link_class)
     gains = {validator: said.path_gains for validator, said in record.validators.items()}
-    return judged_views(gains, drawn, floor=SpreadFloor(**record.scoring["decode_floor"]))
+    return judged_views(gains, drawn)

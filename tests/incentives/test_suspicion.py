@@ -22,13 +22,13 @@ NO_MARGIN = replace(SETTINGS, margin=0.0)
 
 
 @st.composite
-def rounds(draw):
-    """Cohorts of one pool with any utilities, and any forecast."""
-    sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
+def rounds(draw, smallest=1, furthest=4_000_000, most=9_000):
+    """Cohorts of one pool with any utilities, and any forecast, each within bounds."""
+    sizes = draw(st.lists(st.integers(smallest, 4), min_size=2, max_size=4))
     devices = iter(range(16))
-    utilities = st.integers(-4_000_000, 4_000_000)
+    utilities = st.integers(-furthest, furthest)
     groups = [[next(devices) for _ in range(size)] for size in sizes]
-    foretold = {device(k): draw(st.integers(-9_000, 9_000)) for k in range(sum(sizes))}
+    foretold = {device(k): draw(st.integers(-most, most)) for k in range(sum(sizes))}
     return judged(groups, [draw(utilities) for _ in sizes]), foretold
 
 
@@ -95,8 +95,10 @@ def test_a_margin_only_lowers_what_a_bet_pays(drawn, margin):
     assert all(low <= high for one in even for low, high in zip(lenient[one], even[one], strict=True))
 
 
-@given(rounds(), st.integers(1, 2_000_000))
+@settings(max_examples=60)
+@given(rounds(smallest=2, furthest=1_000_000, most=1_000), st.integers(1, 2_000_000))
 def test_a_device_whose_cohort_does_better_is_not_suspected_more(drawn, more):
+    """Unless it is so far behind that it is clipped: what it gains is not seen there, and what the margin loses is."""
     cohorts, foretold = drawn
     first, *rest = cohorts
     better = (replace(first, utility=first.utility + more), *rest)
@@ -192,6 +194,23 @@ def test_a_forecast_is_in_whole_thousandths_and_finds_who_does_harm():
     assert forecast([]) == {}
 
 
+def test_a_forecast_is_in_spreads_of_the_hospital_whatever_the_unit_of_utility():
+    rng = np.random.default_rng(6)
+    near, far = [], []
+    for number in range(1, 13):
+        groups = np.array_split(rng.permutation(20), 2)
+        worths = [int(rng.normal(0, 2e5)) - 500_000 * (0 in group) for group in groups]
+        for history, times in ((near, 1), (far, 7)):
+            cohorts = tuple(
+                CohortEvidence(tuple(device(int(k)) for k in group), times * worth)
+                for group, worth in zip(groups, worths, strict=True)
+            )
+            history.append(RoundEvidence(number, cohorts, scale=times * MICRO))
+    before, after = forecast(near), forecast(far)
+    assert min(before.values()) < -1_000
+    assert all(abs(after[one] - before[one]) <= 1 for one in before)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -209,6 +228,29 @@ def test_a_forecast_is_in_whole_thousandths_and_finds_who_does_harm():
 def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(IncentivesError, match=message):
         SuspicionSettings(**changes)
+
+
+def test_a_spread_that_is_none_is_refused():
+    with pytest.raises(IncentivesError, match="spread of 0"):
+        log_e_values(judged([[0], [1]], [0, 0]), {}, SETTINGS, spread=0)
+
+
+def test_only_worth_in_spreads_counts():
+    near, far = judged([[0, 1], [2, 3]], [-2_000, 500]), judged([[0, 1], [2, 3]], [-2_000_000, 500_000])
+    assert log_e_values(near, {}, SETTINGS, spread=1_000) == log_e_values(far, {}, SETTINGS)
+
+
+def test_a_validator_that_tells_integers_beyond_all_bounds_moves_no_further_than_the_clip():
+    far, further = (judged([[0, 1], [2, 3]], [-worth, 500]) for worth in (10**13, 10**500))
+    assert log_e_values(far, {}, SETTINGS) == log_e_values(further, {}, SETTINGS)
+
+
+def test_a_round_in_which_cohorts_lie_further_apart_than_before_allows_more():
+    """Behind by four spreads, of which the round's own spread lets the margin grow from 1.5 to 4.2 deviations."""
+    pay = log_e_values(judged([[0], [1]], [-4_000_000, 0]), {}, SETTINGS)[device(0)]
+    allowed = SETTINGS.margin * math.sqrt(8)
+    expected = math.log(2) - np.log1p(np.exp(np.array(SETTINGS.stakes) * (-4 + allowed)))
+    np.testing.assert_allclose(np.array(pay) / MICRO, expected, atol=1e-6)
 
 
 def test_a_device_in_two_cohorts_or_two_hospitals_is_refused():

@@ -14,7 +14,7 @@ from incentives import IncentivesError
 from incentives.suspicion import SuspicionSettings
 from incentives.suspicion_standing import Status
 from scripts.federation.alerts import read_alerts
-from scripts.federation.contributions import scoring_settings
+from scripts.federation.contributions import evidence_of, scoring_settings
 from scripts.federation.offline import offline_run
 from scripts.federation.quarantine import decide, quarantined
 from scripts.federation.quarantine_settings import QUARANTINE, quarantine_of, read_quarantine
@@ -194,28 +194,28 @@ def test_nobody_is_suspected_where_it_was_not_agreed_or_the_profile_scores_no_de
         assert not any(decisions.values())
 
 
-def accounts_after(record, **changes):
-    """What validators' accounts are worth after a first round, by device and validator."""
-    watch, _ = decide(None, replace(record, **changes), {})
+def accounts_after(records, **changes):
+    """What validators' accounts are worth after the second round, the first to be bet on, by device and validator."""
+    history = {hospital: (evidence,) for hospital, evidence in evidence_of(records[0]).items()}
+    watch, _ = decide(None, replace(records[1], **changes), history)
     return {device: dict(accounts.wealth) for device, accounts in watch.accounts.items()}
 
 
 def test_each_validator_has_an_account_against_every_device_of_the_other_hospitals(records):
-    record = records[0]
-    accounts = accounts_after(record)
+    record, accounts = records[1], accounts_after(records)
     for hospital, part in record.hospitals.items():
         judged = {device for cohort in part.cohorts for device in cohort.survivors}
         assert all(set(accounts[device]) == set(record.hospitals) - {hospital} for device in judged)
 
 
 def test_what_a_validator_tells_or_withholds_moves_no_account_but_its_own(records):
-    record, before = records[0], accounts_after(records[0])
+    record, before = records[1], accounts_after(records)
     said = record.validators[2]
     gains = {key: -gain for key, gain in said.path_gains.items()}
     told = {**record.validators, 2: replace(said, path_gains=gains)}
     silent = {validator: own for validator, own in record.validators.items() if validator != 2}
     for validators in (told, silent):
-        after = accounts_after(record, validators=validators)
+        after = accounts_after(records, validators=validators)
         for device, accounts in before.items():
             others = {who: wealth for who, wealth in after[device].items() if who != 2}
             assert others == {who: wealth for who, wealth in accounts.items() if who != 2}
@@ -223,8 +223,14 @@ def test_what_a_validator_tells_or_withholds_moves_no_account_but_its_own(record
 
 
 def test_between_two_hospitals_nobody_is_suspected(records):
-    two = {hospital: part for hospital, part in records[0].hospitals.items() if hospital in (1, 2)}
-    assert accounts_after(records[0], hospitals=two) == {}
+    two = {hospital: part for hospital, part in records[1].hospitals.items() if hospital in (1, 2)}
+    assert accounts_after(records, hospitals=two) == {}
+
+
+def test_a_first_round_has_no_spread_to_measure_by_and_places_no_bet(records):
+    watch, decisions = decide(None, records[0], {})
+    assert not watch.accounts
+    assert not any(decisions.values())
 
 
 def test_a_survivor_without_a_public_weight_cannot_be_judged(records):
