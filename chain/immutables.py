@@ -117,6 +117,7 @@ def expected_immutables(
             "CourtBase.ledger": ledger,
             "CourtBase.settlement": settlement,
             "CourtBase._CONSORTIUM": consortium,
+            "CourtBase._DISCLOSED": ImmutableValue(int(disclosed_tree is not None)),
             "CourtBase.challengeBond": number("challenge_bond"),
             "CourtBase.slashAmount": number("slash_amount"),
             "CourtBase.caseSeconds": number("case_seconds"),
