@@ -152,7 +152,7 @@ class ConsortiumClient(Contract):
         """
         record = self._records([hospital])[0]
         if record.status is HospitalStatus.NONE:
-            raise RecordError(f"there is no hospital {hospital}: ids are 1..{self.hospital_count()}")
+            raise RecordError(f"there is no hospital {hospital}: ids are 1 to {self.hospital_count()}")
         return record
 
     def hospitals(self) -> tuple[HospitalRecord, ...]:

@@ -16,13 +16,14 @@ from chain.contracts import Contracts
 from chain.index.record import EntryLine, Record, RoundLine
 from chain.ledger import epoch_of
 from scripts.console.errors import CommandError
-from scripts.console.index import Index, NoIndex, open_record
+from scripts.console.index import Indexed
 from scripts.console.ledger_index import bring_up_to_date
+from scripts.console.on_chain import with_options
 from scripts.console.options import HOME, RUNS, ChainId, Home, Json, RunId, Runs, Store, Url
 from scripts.console.options import Ledger as LedgerAddress
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import find_run_and_store, open_record_of, open_run_contracts, runs_at_hand
+from scripts.console.session import find_run_and_store, open_run_contracts, runs_at_hand
 
 if TYPE_CHECKING:
     from fl_core.stores import RunStore
@@ -34,19 +35,12 @@ app.command("index")(bring_up_to_date)
 
 
 @app.command()
-def rounds(
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    index: Index = None,
-    no_index: NoIndex = False,
-    as_json: Json = False,
-) -> None:
+@with_options
+def rounds(of: Indexed) -> None:
     """All rounds, a line each."""
-    contracts = open_record_of(home, url, expected_chain)
-    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
+    with of.record() as record:
         found = [_round_line(line) for line in record.lines()]
-    if as_json:
+    if of.as_json:
         print_json(found)
         return
     if not found:
@@ -57,18 +51,13 @@ def rounds(
 
 
 @app.command()
+@with_options
 def show(
+    of: Indexed,
     number: Annotated[int, typer.Argument(metavar="ROUND", help="The round.")],
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    index: Index = None,
-    no_index: NoIndex = False,
-    as_json: Json = False,
 ) -> None:
     """One round: its hashes, and what each hospital entered, revealed and got."""
-    contracts = open_record_of(home, url, expected_chain)
-    with open_record(contracts, home, index, no_index, quiet=as_json) as source:
+    with of.record() as source:
         line = source.line(number)
     record, entries = line.record, [_entry_line(entry) for entry in line.entries]
     facts = {
@@ -83,7 +72,7 @@ def show(
         "budget": tokens(record.budget),
         "median_model_score": record.median_model_score,
     }
-    if as_json:
+    if of.as_json:
         print_json({**facts, "hospitals": entries})
         return
     print_table(f"round {number}", ("what", "value"), list(facts.items()))
@@ -104,18 +93,13 @@ def show(
 
 
 @app.command()
+@with_options
 def hospital(
+    of: Indexed,
     number: Annotated[int, typer.Argument(metavar="ID", help="The hospital's id.")],
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    index: Index = None,
-    no_index: NoIndex = False,
-    as_json: Json = False,
 ) -> None:
     """One hospital: its account and capacity, and its part in each round."""
-    contracts = open_record_of(home, url, expected_chain)
-    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
+    with of.record() as record:
         who = record.hospital(number)
         lines = [{"round": item.entry.round, **_entry_line(item)} for item in record.hospital_lines(number)]
     facts = {
@@ -123,9 +107,9 @@ def hospital(
         "account": who.account,
         "capacity": who.capacity_bps / 10_000,
         "active": who.active,
-        "balance": tokens(contracts.token.balance_of(who.account)),
+        "balance": tokens(of.contracts.token.balance_of(who.account)),
     }
-    if as_json:
+    if of.as_json:
         print_json({**facts, "rounds": lines})
         return
     print_table(f"hospital {number}", ("what", "value"), list(facts.items()))
@@ -134,30 +118,25 @@ def hospital(
 
 
 @app.command()
+@with_options
 def device(
+    of: Indexed,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The device's account.")],
     store: Store = None,
-    home: Home = HOME,
     runs: Runs = RUNS,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    index: Index = None,
-    no_index: NoIndex = False,
-    as_json: Json = False,
 ) -> None:
     """One device: its leaves in the bundles at hand, each checked against the root on chain, and its claims."""
-    contracts = open_record_of(home, url, expected_chain)
     account = to_address(address)
-    with open_record(contracts, home, index, no_index, quiet=as_json) as record:
-        lines = _device_lines(contracts, record, runs_at_hand(runs, store), bytes.fromhex(account[2:]))
+    with of.record() as record:
+        lines = _device_lines(of.contracts, record, runs_at_hand(runs, store), bytes.fromhex(account[2:]))
         claims = record.claims_of(account)
     if not lines and not claims:
         raise CommandError(
             f"nothing is known of {account}: it claimed nothing itself, and no bundle under {store or runs} holds a "
             "leaf of it"
         )
-    balance = tokens(contracts.token.balance_of(account))
-    if as_json:
+    balance = tokens(of.contracts.token.balance_of(account))
+    if of.as_json:
         paid = [
             {"round": c.round, "hospital": c.hospital, "slot": c.slot, "amount": tokens(c.amount)}
             for c in claims

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
 from chain.clock import clock_for
 from chain.contracts import Contracts
-from chain.sender import Sender
 from fl_core.canonical import digest_json
-from scripts.console.errors import CommandError
-from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
-from scripts.console.output import console, print_json, print_table, tokens
+from scripts.console.amounts import in_units
+from scripts.console.on_chain import OnChain, Signing, with_options
+from scripts.console.options import Hospital
+from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import open_deployment, open_keyring, open_outbox
 from scripts.federation.redemption import BUYER_SECONDS, FULFIL_SECONDS, offer_service, order_service
 
 app = typer.Typer(help="Redeem tokens for services.", no_args_is_help=True)
 
+TOKEN_DECIMALS = 18
 MAX_PRICE = Decimal(10) ** 9
 
-Hospital = Annotated[int, typer.Option(help="Id of the hospital that acts.")]
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 
 
 @app.command()
-def services(
-    home: Home = HOME, url: Url = None, expected_chain: ChainId = None, as_json: Json = False
-) -> None:
+@with_options
+def services(of: OnChain) -> None:
     """All services on offer."""
-    contracts = open_deployment(home, url, expected_chain)
     lines = [
         {
             "service": s.id,
             "provider": s.provider,
-            "name": contracts.desk.service_uri(s.id),
+            "name": of.contracts.desk.service_uri(s.id),
             "price": tokens(s.price),
             "open": not s.retired,
         }
-        for s in contracts.desk.services()
+        for s in of.contracts.desk.services()
     ]
-    if as_json:
+    if of.as_json:
         print_json(lines)
     else:
         columns = ("service", "provider", "name", "price", "open")
@@ -51,11 +47,11 @@ def services(
 
 
 @app.command()
-def orders(home: Home = HOME, url: Url = None, expected_chain: ChainId = None, as_json: Json = False) -> None:
+@with_options
+def orders(of: OnChain) -> None:
     """All orders, and where each stands."""
-    contracts = open_deployment(home, url, expected_chain)
-    lines = [_order_line(contracts, order.id) for order in contracts.desk.orders()]
-    if as_json:
+    lines = [_order_line(of.contracts, order.id) for order in of.contracts.desk.orders()]
+    if of.as_json:
         print_json(lines)
     else:
         columns = ("order", "service", "buyer", "price", "status")
@@ -63,140 +59,97 @@ def orders(home: Home = HOME, url: Url = None, expected_chain: ChainId = None, a
 
 
 @app.command()
+@with_options
 def offer(
+    to: Signing,
     name: Annotated[str, typer.Argument(help="What is offered.")],
     price: Annotated[str, typer.Argument(help="Price in tokens.")],
     hospital: Hospital,
     fulfil_seconds: Annotated[int, typer.Option(help="Time to fulfil an order.")] = FULFIL_SECONDS,
     buyer_seconds: Annotated[int, typer.Option(help="Time for the buyer to object.")] = BUYER_SECONDS,
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """A hospital offers a service; a new price is a new service."""
-    contracts = open_deployment(home, url, expected_chain)
     service = offer_service(
-        contracts,
-        _sender(contracts, home, keystore, password_file, hospital),
+        to.contracts,
+        to.hospital(hospital),
         name=name,
-        price=_amount(price),
+        price=in_units(price, TOKEN_DECIMALS, largest=MAX_PRICE),
         uri=name,
         fulfil_seconds=fulfil_seconds,
         buyer_seconds=buyer_seconds,
     )
-    _say(
-        as_json, {"service": service}, f"service {service} offered by hospital {hospital} for {price} tokens"
-    )
+    to.say({"service": service}, f"service {service} offered by hospital {hospital} for {price} tokens")
 
 
 @app.command()
+@with_options
 def order(
+    to: Signing,
     service: Annotated[int, typer.Argument(metavar="SERVICE", help="The service's id.")],
     hospital: Hospital,
     request: Annotated[str, typer.Option(help="What is asked for; only its hash goes on chain.")] = "",
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """A hospital redeems tokens for a service; the price lies in escrow until the order ends."""
-    contracts = open_deployment(home, url, expected_chain)
-    buyer = _sender(contracts, home, keystore, password_file, hospital)
-    number = order_service(contracts, buyer, service, request=request)
-    _say(as_json, _order_line(contracts, number), f"order {number} placed, the price is in escrow")
+    buyer = to.hospital(hospital)
+    number = order_service(to.contracts, buyer, service, request=request)
+    to.say(_order_line(to.contracts, number), f"order {number} placed, the price is in escrow")
 
 
 @app.command()
+@with_options
 def fulfil(
+    to: Signing,
     number: Order,
     hospital: Hospital,
     delivery: Annotated[str, typer.Option(help="What was delivered; only its hash goes on chain.")] = "",
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """The provider fulfils an order, before its deadline."""
-    contracts = open_deployment(home, url, expected_chain)
-    provider = _sender(contracts, home, keystore, password_file, hospital)
-    contracts.desk.fulfil(provider, number, digest_json({"delivered": delivery}))
-    _say(
-        as_json,
-        _order_line(contracts, number),
+    provider = to.hospital(hospital)
+    to.contracts.desk.fulfil(provider, number, digest_json({"delivered": delivery}))
+    to.say(
+        _order_line(to.contracts, number),
         f"order {number} fulfilled; the buyer may accept it or object",
     )
 
 
 @app.command()
+@with_options
 def accept(
+    to: Signing,
     number: Order,
     hospital: Hospital,
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """The buyer accepts a fulfilled order; the provider is paid at once."""
-    contracts = open_deployment(home, url, expected_chain)
-    contracts.desk.accept(_sender(contracts, home, keystore, password_file, hospital), number)
-    _say(as_json, _order_line(contracts, number), f"order {number} accepted, the provider is paid")
+    to.contracts.desk.accept(to.hospital(hospital), number)
+    to.say(_order_line(to.contracts, number), f"order {number} accepted, the provider is paid")
 
 
 @app.command()
+@with_options
 def settle(
+    to: Signing,
     number: Order,
     hospital: Hospital,
     wait: Annotated[bool, typer.Option(help="Wait until the buyer's window has passed.")] = False,
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """Pay the provider of a fulfilled order once the buyer's window has passed without objection."""
-    contracts = open_deployment(home, url, expected_chain)
-    sender = _sender(contracts, home, keystore, password_file, hospital)
+    sender = to.hospital(hospital)
     if wait:
-        clock_for(contracts.w3).wait_until(contracts.desk.order(number).deadline)
-    contracts.desk.settle(sender, number)
-    _say(as_json, _order_line(contracts, number), f"order {number} settled, the provider is paid")
+        clock_for(to.contracts.w3).wait_until(to.contracts.desk.order(number).deadline)
+    to.contracts.desk.settle(sender, number)
+    to.say(_order_line(to.contracts, number), f"order {number} settled, the provider is paid")
 
 
 @app.command()
+@with_options
 def refund(
+    to: Signing,
     number: Order,
     hospital: Hospital,
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: Json = False,
 ) -> None:
     """Return the price of an order whose deadline passed unfulfilled."""
-    contracts = open_deployment(home, url, expected_chain)
-    contracts.desk.refund(_sender(contracts, home, keystore, password_file, hospital), number)
-    _say(as_json, _order_line(contracts, number), f"order {number} refunded")
-
-
-def _sender(
-    contracts: Contracts, home: Path, keystore: Path | None, password_file: Path | None, hospital: int
-) -> Sender:
-    count = contracts.consortium.hospital_count()
-    if not 1 <= hospital <= count:
-        raise CommandError(f"there is no hospital {hospital}: ids are 1 to {count}")
-    key = open_keyring(contracts.w3, keystore, password_file).hospital(hospital)
-    return Sender(contracts.w3, key, outbox=open_outbox(home))
+    to.contracts.desk.refund(to.hospital(hospital), number)
+    to.say(_order_line(to.contracts, number), f"order {number} refunded")
 
 
 def _order_line(contracts: Contracts, number: int) -> dict[str, Any]:
@@ -210,26 +163,6 @@ def _order_line(contracts: Contracts, number: int) -> dict[str, Any]:
         "status": found.status.name.lower(),
         "deadline": found.deadline,
     }
-
-
-def _amount(text: str) -> int:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("nan")
-    if not price.is_finite() or price > MAX_PRICE:
-        raise CommandError(f"{text!r} is no price: give a number of tokens, such as 25 or 0.5")
-    amount = price.scaleb(18)
-    if amount <= 0 or amount != amount.to_integral_value():
-        raise CommandError(f"{text!r} is no price: it must be above 0 and have at most 18 decimals")
-    return int(amount)
-
-
-def _say(as_json: bool, value: dict[str, Any], text: str) -> None:
-    if as_json:
-        print_json(value)
-    else:
-        console().print(text)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ import typer
 
 from chain.connect import to_address
 from scripts.console.cash_out import fund, sell
-from scripts.console.errors import CommandError
-from scripts.console.options import HOME, ChainId, Home, Json, Url
+from scripts.console.on_chain import OnChain, with_options
 from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
-from scripts.console.session import open_deployment
 
 app = typer.Typer(help="The participation token.", no_args_is_help=True)
 app.command()(sell)
@@ -20,54 +18,49 @@ app.command()(fund)
 
 
 @app.command()
+@with_options
 def balance(
+    of: OnChain,
     who: Annotated[
         str | None,
         typer.Argument(
             metavar="[ADDRESS|ID]", help="An account, or a hospital's id; default: all hospitals."
         ),
     ] = None,
-    home: Home = HOME,
-    url: Url = None,
-    expected_chain: ChainId = None,
-    as_json: Json = False,
 ) -> None:
     """Balance of an account, of a hospital, or of all hospitals."""
-    contracts = open_deployment(home, url, expected_chain)
     if who is None:
-        accounts = [(f"hospital {h.id}", h.account) for h in contracts.consortium.hospitals()]
+        accounts = [(f"hospital {h.id}", h.account) for h in of.contracts.consortium.hospitals()]
     elif who.isdecimal():
-        if not 1 <= int(who) <= contracts.consortium.hospital_count():
-            raise CommandError(f"there is no hospital {who}: `fediomt tokens balance` lists all of them")
-        accounts = [(f"hospital {who}", contracts.consortium.hospital(int(who)).account)]
+        accounts = [(f"hospital {who}", of.contracts.consortium.hospital(int(who)).account)]
     else:
         accounts = [("account", to_address(who))]
-    found = [(name, account, contracts.token.balance_of(account)) for name, account in accounts]
-    if as_json:
+    held = [(name, account, of.contracts.token.balance_of(account)) for name, account in accounts]
+    if of.as_json:
         print_json(
             [
                 {"who": name, "account": account, "balance": tokens(value), "exact": str(value)}
-                for name, account, value in found
+                for name, account, value in held
             ]
         )
     else:
-        rows = [(name, account, tokens(value)) for name, account, value in found]
+        rows = [(name, account, tokens(value)) for name, account, value in held]
         print_table("balances", ("who", "account", "tokens"), rows)
 
 
 @app.command()
-def supply(home: Home = HOME, url: Url = None, expected_chain: ChainId = None, as_json: Json = False) -> None:
+@with_options
+def supply(of: OnChain) -> None:
     """Supply, what was minted by claims, what was burnt, what was allocated, and the bound of it all."""
-    contracts = open_deployment(home, url, expected_chain)
-    token = contracts.token
+    token = of.contracts.token
     exact = {
         "supply": token.total_supply(),
         "minted": token.total_minted(),
         "burnt": token.total_burned(),
-        "allocated": contracts.ledger.total_allocated(),
+        "allocated": of.contracts.ledger.total_allocated(),
         "max_supply": token.max_supply(),
     }
-    if as_json:
+    if of.as_json:
         amounts = {name: tokens(value) for name, value in exact.items()}
         print_json({**amounts, "exact": {name: str(value) for name, value in exact.items()}})
     else:

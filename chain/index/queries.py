@@ -61,7 +61,7 @@ class IndexRecord:
             row = connection.execute(query).mappings().one_or_none()
             count = connection.execute(select(func.count()).select_from(state.table)).scalar_one()
         if row is None:
-            raise RecordError(f"there is no hospital {hospital}: ids are 1..{count}")
+            raise RecordError(f"there is no hospital {hospital}: ids are 1 to {count}")
         return hospital_record(hospital, from_row(state.fields, row))
 
     def claims_of(self, payee: str) -> list[PaidClaim]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ import typer
 from chain.contracts import Contracts
 from chain.index.record import ChainRecord, Record
 from scripts.console.errors import CommandError
+from scripts.console.on_chain import OnChain
 from scripts.console.output import console
 
 if TYPE_CHECKING:
@@ -38,6 +40,25 @@ NoIndex = Annotated[bool, typer.Option("--no-index", help="Ask the contracts the
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Drop what is there and read the chain again.")]
 
 
+@dataclass(frozen=True)
+class Indexed(OnChain):
+    """The deployment that a query reads, and the index that it answers from."""
+
+    index: Index = None
+    no_index: NoIndex = False
+
+    @contextmanager
+    def record(self) -> Iterator[Record]:
+        """The record of rounds: from the index, brought up to date first, or from the contracts."""
+        if self.no_index:
+            yield ChainRecord(self.contracts)
+            return
+        from chain.index.queries import IndexRecord
+
+        with open_index(self.contracts, self.home, self.index, quiet=self.as_json) as (store, _):
+            yield IndexRecord(store)
+
+
 def index_target(contracts: Contracts, home: Path, named: str | None) -> Path | str:
     """Where the index of a deployment is: as named, else as the environment says, else a file of its own.
 
@@ -51,28 +72,6 @@ def index_target(contracts: Contracts, home: Path, named: str | None) -> Path | 
     deployment = contracts.deployment
     name = f"{deployment.chain_id}-{deployment.genesis[2:10]}-{deployment.ledger[2:10].lower()}.sqlite"
     return named or os.environ.get(INDEX_VARIABLE) or home / "index" / name
-
-
-@contextmanager
-def open_record(
-    contracts: Contracts, home: Path, named: str | None, no_index: bool, *, quiet: bool
-) -> Iterator[Record]:
-    """The record of rounds: from the index, brought up to date first, or from the contracts.
-
-    Args:
-        contracts: the deployment.
-        home: folder of the default index.
-        named: the index that the user named, or None.
-        no_index: ask the contracts.
-        quiet: show progress on standard error.
-    """
-    if no_index:
-        yield ChainRecord(contracts)
-        return
-    from chain.index.queries import IndexRecord
-
-    with open_index(contracts, home, named, quiet=quiet) as (store, _):
-        yield IndexRecord(store)
 
 
 @contextmanager

@@ -63,6 +63,7 @@ Store = Annotated[
         show_default="the run's folder",
     ),
 ]
+Hospital = Annotated[int, typer.Option("--hospital", help="Id of the hospital that acts.")]
 Ledger = Annotated[
     str | None,
     typer.Option(

@@ -79,4 +79,4 @@ def test_a_hospital_that_is_not_there_is_said(tmp_path: Path, url: str):
     outcome = fediomt(
         "consortium", "move", development_keys(1)[0].address, "--hospital", "9", "--url", url, cwd=tmp_path
     )
-    assert_one_line_error(outcome, "there is no hospital 9: ids are 1..4")
+    assert_one_line_error(outcome, "there is no hospital 9: ids are 1 to 4")
