@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test junk"
 _KNOWN_DEVELOPMENT_KEYS = 20  # what Anvil and Hardhat fund and print at their start
 
+GAS_MONEY_WEI = 10**19
+"""What an account is given for gas on a local chain: ten of the chain's own coins."""
+
 
 class Key:
     """A secp256k1 private key. Its text forms never show the secret.
@@ -127,7 +130,7 @@ def require_allowed(key: Key, chain_id: int) -> None:
         )
 
 
-def fund(w3: Web3, addresses: Sequence[str | bytes], amount_wei: int) -> None:
+def fund(w3: Web3, addresses: Sequence[str | bytes], amount_wei: int = GAS_MONEY_WEI) -> None:
     """Set balances of accounts on a local node, without a transaction.
 
     Args:

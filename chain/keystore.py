@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from eth_account import Account
-
 from chain.connect import to_address
 from chain.errors import BadKey, BadPassword
 from chain.files import write_atomically
@@ -35,6 +33,8 @@ def save_key(path: Path, key: Key, password: str, *, light: bool = False) -> Pat
         raise BadPassword(f"no key is written to {path} without a password")
     if path.exists():
         raise BadKey(f"{path} exists: give another name, keys are never overwritten")
+    from eth_account import Account  # noqa: PLC0415 - slow to import, and most commands read no keystore
+
     content = Account.encrypt(
         key.private, password, kdf="scrypt", iterations=_SCRYPT_N_LIGHT if light else _SCRYPT_N
     )
@@ -52,6 +52,8 @@ def load_key(path: Path, password: str) -> Key:
         BadKey: missing, unreadable, or not a key file.
         BadPassword: the password does not open it.
     """
+    from eth_account import Account  # noqa: PLC0415 - slow to import, and most commands read no keystore
+
     content = _read(path)
     try:
         private = bytes(Account.decrypt(content, password))

@@ -21,6 +21,7 @@ from scripts.console.on_chain import OnChain, Signing, with_options
 from scripts.console.options import Hospital
 from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
+from scripts.console.session import open_outbox
 from scripts.federation.bonds import complete_bond
 from scripts.federation.rule_file import read_rule
 
@@ -190,7 +191,7 @@ def show(of: OnChain, proposal: Proposal) -> None:
 @with_options
 def bond(to: Signing, hospital: Hospital) -> None:
     """Post the bond of an admitted hospital, or top up one that was slashed; the hospital is active then."""
-    paid = complete_bond(to.contracts, to.keyring, to.contracts.consortium.hospital(hospital).id)
+    paid = complete_bond(to.contracts, to.keyring, hospital, open_outbox(to.home))
     status = to.contracts.consortium.hospital(hospital).status.name.lower()
     to.say(
         {"hospital": hospital, "paid": tokens(paid), "exact": {"paid": str(paid)}, "status": status},

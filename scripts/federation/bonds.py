@@ -5,14 +5,14 @@ from __future__ import annotations
 from chain.connect import is_local
 from chain.contracts import Contracts
 from chain.keys import fund
+from chain.outbox import Outbox
 from chain.phases import HospitalStatus
 from chain.sender import Sender
 from scripts.console.errors import CommandError
-from scripts.federation.consortium import GAS_MONEY_WEI
 from scripts.federation.keyring import Keyring
 
 
-def complete_bond(contracts: Contracts, keyring: Keyring, hospital: int) -> int:
+def complete_bond(contracts: Contracts, keyring: Keyring, hospital: int, outbox: Outbox) -> int:
     """Post the bond of an admitted hospital, or top up one that was slashed; returns what was paid.
 
     On a local chain the operator lends what the hospital lacks, as it does when a consortium is founded.
@@ -28,11 +28,11 @@ def complete_bond(contracts: Contracts, keyring: Keyring, hospital: int) -> int:
         raise CommandError(f"hospital {hospital} has left the consortium: it posts no bond any more")
     if missing == 0 and record.status is not HospitalStatus.ADMITTED:
         raise CommandError(f"the bond of hospital {hospital} is whole: there is nothing to post")
-    sender = Sender(contracts.w3, keyring.hospital(hospital))
+    sender = Sender(contracts.w3, keyring.hospital(hospital), outbox=outbox)
     if is_local(contracts.w3):
         lack = missing - settlement.balance_of(sender.address)
-        operator = Sender(contracts.w3, keyring.operator())
-        fund(contracts.w3, [sender.address, operator.address], GAS_MONEY_WEI)
+        operator = Sender(contracts.w3, keyring.operator(), outbox=outbox)
+        fund(contracts.w3, [sender.address, operator.address])
         if lack > 0:
             settlement.transfer(operator, sender.address, lack)
     settlement.approve(sender, consortium.address, missing)

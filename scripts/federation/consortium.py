@@ -19,8 +19,6 @@ from scripts.console.errors import CommandError
 from scripts.federation.chain_book import Signatories
 from scripts.federation.keyring import Keyring
 
-GAS_MONEY_WEI = 10**19
-
 
 @dataclass(frozen=True)
 class Consortium:
@@ -72,7 +70,7 @@ def found_consortium(
     hospitals = [keyring.hospital(h) for h in range(1, len(capacities_bps) + 1)]
     accounts = [operator.address, keyring.coordinator().address, *(key.address for key in hospitals)]
     if is_local(w3):
-        fund(w3, accounts, GAS_MONEY_WEI)
+        fund(w3, accounts)
     progress("deploying the contracts")
     sender = Sender(w3, operator, gas=gas)
     contracts = open_contracts(w3, deploy(sender, config, coordinator=keyring.coordinator().address))
