@@ -78,14 +78,6 @@ class ConsortiumClient(Contract):
         """Governance fixes, once, where slashed bonds go."""
         return self.transact(sender, "setSlashRecipient", account)
 
-    def pause_claims(self, sender: Sender) -> Receipt:
-        """The guardian pauses claims for seven days at most."""
-        return self.transact(sender, "pauseClaims")
-
-    def unpause_claims(self, sender: Sender) -> Receipt:
-        """The guardian lifts the pause."""
-        return self.transact(sender, "unpauseClaims")
-
     def coordinator(self) -> str:
         """Who opens rounds and publishes models."""
         return str(self.call("coordinator"))
@@ -109,15 +101,6 @@ class ConsortiumClient(Contract):
     def bond_amount(self) -> int:
         """The bond a hospital posts, in the settlement token's smallest unit."""
         return int(self.call("bondAmount"))
-
-    def claims_paused(self) -> bool:
-        """Whether claims are paused now."""
-        return bool(self.call("claimsPaused"))
-
-    def pause_state(self) -> tuple[int, int]:
-        """Until when claims are paused, and from when they may be paused again (unix seconds)."""
-        until, next_pause = self.call("pauseState")
-        return int(until), int(next_pause)
 
     def active_set(self) -> frozenset[int]:
         """Ids of the active hospitals."""

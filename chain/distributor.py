@@ -84,6 +84,27 @@ class DistributorClient(Contract):
         """The hospital claims the operator's share and the leaves without a payee."""
         return self.payout(self.transact(sender, "claimTreasury", hospital, list(rounds)))
 
+    def pause_claims(self, sender: Sender) -> Receipt:
+        """The consortium's guardian pauses claims for seven days at most."""
+        return self.transact(sender, "pauseClaims")
+
+    def unpause_claims(self, sender: Sender) -> Receipt:
+        """The consortium's guardian lifts the pause."""
+        return self.transact(sender, "unpauseClaims")
+
+    def claims_paused(self) -> bool:
+        """Whether claims are paused now."""
+        return bool(self.call("claimsPaused"))
+
+    def pause_state(self) -> tuple[int, int]:
+        """Until when claims are paused, and from when they may be paused again (unix seconds)."""
+        until, next_pause = self.call("pauseState")
+        return int(until), int(next_pause)
+
+    def claimable_up_to(self) -> int:
+        """The last round that a claim has found claimable; 0 before the first."""
+        return int(self.call("claimableUpTo"))
+
     def is_claimed(self, round_number: int, hospital: int, slot: int) -> bool:
         """Whether a leaf was paid."""
         return bool(self.call("isClaimed", round_number, hospital, slot))

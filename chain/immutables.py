@@ -100,7 +100,7 @@ def expected_immutables(
         "RewardDistributor": {
             "RewardDistributor.ledger": ledger,
             "RewardDistributor.token": token,
-            "RewardDistributor._CONSORTIUM": consortium,
+            "ClaimGate._CONSORTIUM": consortium,
             **_eip712("FedIoMT RewardDistributor", deployment.chain_id, deployment.distributor),
         },
         "RedemptionDesk": {

@@ -217,7 +217,9 @@ class LedgerClient(Contract):
 
     def claim_terms(self, round_number: int, hospital: int) -> ClaimTerms:
         """What decides on a claim against a hospital's entry."""
-        standing, scored, root, allocation, packed = self.call("claimBasis", round_number, hospital)
+        standing, scored, root, allocation, packed = self.call(
+            "claimBasis", round_number, hospital, round_number
+        )
         return ClaimTerms(Standing(standing), bool(scored), bytes(root), int(allocation), unpack_rule(packed))
 
     def rule(self, rule_id: int) -> RuleRecord:

@@ -23,10 +23,11 @@ class Standing(IntEnum):
     """Whether claims on a hospital's entry can be paid."""
 
     NOT_CLOSED = 0
-    UNPAID = 1
-    NOT_ALLOCATED = 2
-    HELD = 3
-    PAYABLE = 4
+    WINDOW_OPEN = 1
+    UNPAID = 2
+    NOT_ALLOCATED = 3
+    HELD = 4
+    PAYABLE = 5
 
 
 class HospitalStatus(IntEnum):

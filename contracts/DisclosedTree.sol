@@ -63,17 +63,19 @@ contract DisclosedTree is IDisclosedTree {
                 }
             }
             // The nodes over the leaves of devices that share a payee; `bad` gathers the bits above fields, set or
-            // carried into. Six at a time, since the loop itself would cost fifty gas a device.
+            // carried into. Four at a time: one by one, the loop itself would cost another fifty gas a device.
             function fill(device, end, bad) -> bad_ {
                 let slot := mload(0x360)
                 let byVolume := mload(0x380)
                 let byQuality := mload(0x3a0)
                 let byCompute := mload(0x3c0)
+                let base := mload(0x300)
+                let least := mload(0x320)
                 let word
                 let quality
                 let lanes
                 let out := add(0x400, shl(5, slot))
-                for {} lt(add(device, 30), end) { device := add(device, 36) } {
+                for {} lt(add(device, 18), end) { device := add(device, 24) } {
                     word := shr(208, calldataload(device))
                     bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
                     mstore(0x1c0, and(shr(45, word), 3))
@@ -83,11 +85,11 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0x240, lanes)
                     lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
                     mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    lanes := add(add(lanes, base), mul(mload(0x200), byVolume))
                     mstore(0x1a0, slot)
                     mstore(0x280, keccak256(0x100, 0x180))
                     mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    if lt(quality, least) { lanes := seldom(word, quality, lanes) }
                     mstore(0x2a0, lanes)
                     mstore(out, keccak256(0x280, 0x80))
                     mstore(add(out, 0x20), lanes)
@@ -100,11 +102,11 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0x240, lanes)
                     lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
                     mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
-                    mstore(0x1a0, add(slot, 0x2))
+                    lanes := add(add(lanes, base), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 2))
                     mstore(0x280, keccak256(0x100, 0x180))
                     mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    if lt(quality, least) { lanes := seldom(word, quality, lanes) }
                     mstore(0x2a0, lanes)
                     mstore(add(out, 0x40), keccak256(0x280, 0x80))
                     mstore(add(out, 0x60), lanes)
@@ -117,11 +119,11 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0x240, lanes)
                     lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
                     mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
-                    mstore(0x1a0, add(slot, 0x4))
+                    lanes := add(add(lanes, base), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 4))
                     mstore(0x280, keccak256(0x100, 0x180))
                     mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    if lt(quality, least) { lanes := seldom(word, quality, lanes) }
                     mstore(0x2a0, lanes)
                     mstore(add(out, 0x80), keccak256(0x280, 0x80))
                     mstore(add(out, 0xa0), lanes)
@@ -134,50 +136,16 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0x240, lanes)
                     lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
                     mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
-                    mstore(0x1a0, add(slot, 0x6))
+                    lanes := add(add(lanes, base), mul(mload(0x200), byVolume))
+                    mstore(0x1a0, add(slot, 6))
                     mstore(0x280, keccak256(0x100, 0x180))
                     mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    if lt(quality, least) { lanes := seldom(word, quality, lanes) }
                     mstore(0x2a0, lanes)
                     mstore(add(out, 0xc0), keccak256(0x280, 0x80))
                     mstore(add(out, 0xe0), lanes)
-                    word := shr(208, calldataload(add(device, 24)))
-                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
-                    mstore(0x1c0, and(shr(45, word), 3))
-                    quality := and(shr(15, word), 0x3fff)
-                    mstore(0x220, quality)
-                    lanes := and(word, 0x3fff)
-                    mstore(0x240, lanes)
-                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
-                    mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
-                    mstore(0x1a0, add(slot, 0x8))
-                    mstore(0x280, keccak256(0x100, 0x180))
-                    mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
-                    mstore(0x2a0, lanes)
-                    mstore(add(out, 0x100), keccak256(0x280, 0x80))
-                    mstore(add(out, 0x120), lanes)
-                    word := shr(208, calldataload(add(device, 30)))
-                    bad := or(bad, or(word, add(word, mload(and(shr(40, word), 0xe0)))))
-                    mstore(0x1c0, and(shr(45, word), 3))
-                    quality := and(shr(15, word), 0x3fff)
-                    mstore(0x220, quality)
-                    lanes := and(word, 0x3fff)
-                    mstore(0x240, lanes)
-                    lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
-                    mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
-                    mstore(0x1a0, add(slot, 0xa))
-                    mstore(0x280, keccak256(0x100, 0x180))
-                    mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
-                    mstore(0x2a0, lanes)
-                    mstore(add(out, 0x140), keccak256(0x280, 0x80))
-                    mstore(add(out, 0x160), lanes)
-                    slot := add(slot, 12)
-                    out := add(out, 0x180)
+                    slot := add(slot, 8)
+                    out := add(out, 0x100)
                 }
                 for {} lt(device, end) { device := add(device, 6) } {
                     word := shr(208, calldataload(device))
@@ -189,11 +157,11 @@ contract DisclosedTree is IDisclosedTree {
                     mstore(0x240, lanes)
                     lanes := add(mul(lanes, byCompute), mul(quality, byQuality))
                     mstore(0x200, and(shr(30, word), 0x3fff))
-                    lanes := add(add(lanes, mload(0x300)), mul(mload(0x200), byVolume))
+                    lanes := add(add(lanes, base), mul(mload(0x200), byVolume))
                     mstore(0x1a0, slot)
                     mstore(0x280, keccak256(0x100, 0x180))
                     mstore(0x280, keccak256(0x280, 0x20))
-                    if lt(quality, mload(0x320)) { lanes := seldom(word, quality, lanes) }
+                    if lt(quality, least) { lanes := seldom(word, quality, lanes) }
                     mstore(0x2a0, lanes)
                     mstore(out, keccak256(0x280, 0x80))
                     mstore(add(out, 0x20), lanes)

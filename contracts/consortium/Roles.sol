@@ -5,16 +5,10 @@ import {IConsortium} from "../interfaces/IConsortium.sol";
 import {ConsortiumBase} from "./ConsortiumBase.sol";
 
 /// @title Roles
-/// @notice The named roles: coordinator, guardian with its pause, dispute court, and who receives what is slashed.
+/// @notice The named roles: coordinator, guardian, dispute court, and who receives what is slashed.
 abstract contract Roles is ConsortiumBase {
     /// @inheritdoc IConsortium
-    uint64 public constant MAX_PAUSE_SECONDS = 7 days;
-
-    /// @inheritdoc IConsortium
     address public guardian;
-    uint40 private _pausedUntil;
-    uint40 private _nextPauseAt;
-
     /// @inheritdoc IConsortium
     address public disputeCourt;
     /// @inheritdoc IConsortium
@@ -49,37 +43,6 @@ abstract contract Roles is ConsortiumBase {
         if (slashRecipient != address(0)) revert SlashRecipientFixed(slashRecipient);
         slashRecipient = recipient;
         emit SlashRecipientSet(recipient);
-    }
-
-    // Guardian
-
-    /// @inheritdoc IConsortium
-    function pauseClaims() external {
-        if (msg.sender != guardian) revert NotGuardian(msg.sender);
-        if (block.timestamp < _nextPauseAt) revert PauseCoolingDown(_nextPauseAt);
-        uint64 until = uint64(block.timestamp) + MAX_PAUSE_SECONDS;
-        _pausedUntil = uint40(until);
-        _nextPauseAt = uint40(until + MAX_PAUSE_SECONDS);
-        emit ClaimsPausedUntil(until);
-    }
-
-    /// @inheritdoc IConsortium
-    function unpauseClaims() external {
-        if (msg.sender != guardian) revert NotGuardian(msg.sender);
-        if (!claimsPaused()) revert NotPaused();
-        _pausedUntil = uint40(block.timestamp);
-        _nextPauseAt = uint40(block.timestamp + MAX_PAUSE_SECONDS);
-        emit ClaimsUnpaused();
-    }
-
-    /// @inheritdoc IConsortium
-    function pauseState() external view returns (uint64 pausedUntil, uint64 nextPauseAt) {
-        return (_pausedUntil, _nextPauseAt);
-    }
-
-    /// @inheritdoc IConsortium
-    function claimsPaused() public view returns (bool) {
-        return block.timestamp < _pausedUntil;
     }
 
     // Internals

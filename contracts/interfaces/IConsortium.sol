@@ -63,10 +63,6 @@ interface IConsortium {
     event DisputeCourtSet(address indexed court);
     /// @notice Where slashed bonds go was fixed.
     event SlashRecipientSet(address indexed recipient);
-    /// @notice Claims are paused until `until` at the latest.
-    event ClaimsPausedUntil(uint64 until);
-    /// @notice Claims are open again before the pause would have ended by itself.
-    event ClaimsUnpaused();
 
     /// @notice An address argument is zero where that makes no sense.
     error ZeroAddress();
@@ -104,12 +100,6 @@ interface IConsortium {
     error InvalidSlashRecipient(address recipient);
     /// @notice Where slashed bonds go is fixed once.
     error SlashRecipientFixed(address recipient);
-    /// @notice Only the guardian may pause or unpause claims.
-    error NotGuardian(address caller);
-    /// @notice The pause's cool-down is still running.
-    error PauseCoolingDown(uint64 until);
-    /// @notice There is no pause to lift.
-    error NotPaused();
     /// @notice A duration is zero, which only local chains (ids 31337 and 1337) allow.
     error ZeroDuration();
     /// @notice A duration is outside its bounds.
@@ -164,7 +154,8 @@ interface IConsortium {
     /// @param coordinator_ The new coordinator.
     function setCoordinator(address coordinator_) external;
 
-    /// @notice Name the guardian. Restricted to governance. A running pause and its cool-down are not touched.
+    /// @notice Name the guardian, who may pause claims (IRewardDistributor). Restricted to governance. A running pause and
+    /// its cool-down are not touched.
     /// @param guardian_ The new guardian; zero for none.
     function setGuardian(address guardian_) external;
 
@@ -176,16 +167,8 @@ interface IConsortium {
     /// @param recipient The recipient: the reserve from which participation tokens are cashed out.
     function setSlashRecipient(address recipient) external;
 
-    /// @notice Pause claims for seven days at most. Called by the guardian, and refused while a cool-down runs.
-    function pauseClaims() external;
-
-    /// @notice Lift the pause early; the cool-down of seven days starts now. Called by the guardian.
-    function unpauseClaims() external;
-
     /// @notice Most hospitals there can ever be.
     function MAX_HOSPITALS() external view returns (uint256);
-    /// @notice Longest pause of claims, and its cool-down, in seconds.
-    function MAX_PAUSE_SECONDS() external view returns (uint64);
     /// @notice Longest `exitSeconds`, in seconds.
     function MAX_EXIT_SECONDS() external view returns (uint64);
     /// @notice The token in which bonds are posted.
@@ -202,12 +185,6 @@ interface IConsortium {
     function disputeCourt() external view returns (address);
     /// @notice Where slashed bonds go; zero until it is fixed.
     function slashRecipient() external view returns (address);
-    /// @notice Whether claims are paused now.
-    function claimsPaused() external view returns (bool);
-    /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
-    /// @return pausedUntil Until when (unix seconds).
-    /// @return nextPauseAt From when again (unix seconds).
-    function pauseState() external view returns (uint64 pausedUntil, uint64 nextPauseAt);
     /// @notice Bitmap of the active hospitals; bit `id` stands for hospital `id`.
     function activeSet() external view returns (uint256);
     /// @notice How many hospitals were ever admitted; ids are 1..count.

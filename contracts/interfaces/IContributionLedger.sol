@@ -139,38 +139,20 @@ interface IContributionLedger is ILedgerEvents, ILedgerErrors {
     /// earlier.
     /// @param round_ The round.
     function claimableAt(uint64 round_) external view returns (uint64);
-    /// @notice What a claim on a hospital's entry is based on, once the round is claimable.
+    /// @notice What a claim on a hospital's entry is based on.
     /// @param round_ The round.
     /// @param hospital The hospital.
+    /// @param open A round that the caller knows to be claimable: of it, and of those before it, the challenge window is not
+    /// looked up.
     /// @return standing Whether the entry can be paid; the rest is zero unless it is held or payable.
     /// @return deviceQualityScored Whether devices' quality counts in this round.
     /// @return root Root of the hospital's tree.
     /// @return allocation What the entry was allocated.
     /// @return packedRule The round's reward rule: its sixteen numbers, 16 bits each, from the lowest.
-    function claimBasis(uint64 round_, uint16 hospital)
+    function claimBasis(uint64 round_, uint16 hospital, uint256 open)
         external
         view
         returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule);
-    /// @notice `claimableAt` and `claimBasis` in one call.
-    /// @param round_ The round.
-    /// @param hospital The hospital.
-    /// @return openAt As `claimableAt`.
-    /// @return standing As `claimBasis`, and so the rest.
-    /// @return deviceQualityScored As `claimBasis`.
-    /// @return root As `claimBasis`.
-    /// @return allocation As `claimBasis`.
-    /// @return packedRule As `claimBasis`.
-    function claimBasisFrom(uint64 round_, uint16 hospital)
-        external
-        view
-        returns (
-            uint64 openAt,
-            Standing standing,
-            bool deviceQualityScored,
-            bytes32 root,
-            uint256 allocation,
-            PackedRule packedRule
-        );
     /// @notice The weights of the two payee lanes of an entry.
     /// @param round_ The round.
     /// @param hospital The hospital.

@@ -171,10 +171,11 @@ interface ILedgerTypes {
         uint256 allocation;
     }
 
-    /// @notice Whether a hospital's entry can be paid: its round is not closed, or closed unpaid, or the entry is missing
-    /// or forfeited, or a dispute holds it back or has voided it, or it can be (once the challenge window is over).
+    /// @notice Whether a hospital's entry can be paid: its round is not closed, or still in its challenge window, or closed
+    /// unpaid, or the entry is missing or forfeited, or a dispute holds it back or has voided it, or it can be.
     enum Standing {
         NotClosed,
+        WindowOpen,
         Unpaid,
         NotAllocated,
         Held,

@@ -64,8 +64,19 @@ interface IRewardDistributor {
     /// @notice A treasury claim was passed over: the entry is frozen (later it can be claimed), voided, missing or forfeited.
     event TreasurySkipped(uint64 indexed round, uint16 indexed hospital);
 
+    /// @notice Claims are paused until `until` at the latest.
+    event ClaimsPausedUntil(uint64 until);
+    /// @notice Claims are open again before the pause would have ended by itself.
+    event ClaimsUnpaused();
+
     /// @notice Claims are paused.
     error ClaimsPaused();
+    /// @notice Only the guardian may pause or unpause claims.
+    error NotGuardian(address caller);
+    /// @notice The pause's cool-down is still running.
+    error PauseCoolingDown(uint64 until);
+    /// @notice There is no pause to lift.
+    error NotPaused();
     /// @notice The round is not closed.
     error NotClosed(uint64 round);
     /// @notice The round closed without an accepted digest, so nothing is paid.
@@ -121,6 +132,23 @@ interface IRewardDistributor {
     /// @return total What was minted.
     function claimTreasury(uint16 hospital, uint64[] calldata rounds) external returns (uint256 total);
 
+    /// @notice Pause claims for seven days at most. Called by the consortium's guardian, and refused while a cool-down runs.
+    function pauseClaims() external;
+
+    /// @notice Lift the pause early; the cool-down of seven days starts now. Called by the consortium's guardian.
+    function unpauseClaims() external;
+
+    /// @notice Longest pause of claims, and its cool-down, in seconds.
+    function MAX_PAUSE_SECONDS() external view returns (uint64);
+    /// @notice Whether claims are paused now.
+    function claimsPaused() external view returns (bool);
+    /// @notice Until when claims are paused, and from when the guardian may pause again (unix seconds).
+    /// @return pausedUntil Until when (unix seconds).
+    /// @return nextPauseAt From when again (unix seconds).
+    function pauseState() external view returns (uint64 pausedUntil, uint64 nextPauseAt);
+    /// @notice The last round that a claim has found claimable: of it, and of those before it, claims do not look up the
+    /// challenge window again.
+    function claimableUpTo() external view returns (uint64);
     /// @notice Where rounds are recorded.
     function ledger() external view returns (IContributionLedger);
     /// @notice What is minted.

@@ -90,28 +90,14 @@ abstract contract LedgerViews is LedgerBase {
     }
 
     /// @inheritdoc IContributionLedger
-    function claimBasisFrom(uint64 round_, uint16 hospital)
+    function claimBasis(uint64 round_, uint16 hospital, uint256 open)
         external
-        view
-        returns (
-            uint64 openAt,
-            Standing standing,
-            bool deviceQualityScored,
-            bytes32 root,
-            uint256 allocation,
-            PackedRule packedRule
-        )
-    {
-        openAt = claimableAt(round_);
-        (standing, deviceQualityScored, root, allocation, packedRule) = claimBasis(round_, hospital);
-    }
-
-    /// @inheritdoc IContributionLedger
-    function claimBasis(uint64 round_, uint16 hospital)
-        public
         view
         returns (Standing standing, bool deviceQualityScored, bytes32 root, uint256 allocation, PackedRule packedRule)
     {
+        if (round_ > open && block.timestamp < claimableAt(round_)) {
+            return (Standing.WindowOpen, false, 0, 0, packedRule);
+        }
         uint128 result = RoundWords.bitOf(hospital) == 0 ? 0 : _results[round_][hospital - 1];
         if (result == 0) {
             uint256 outcome = _rounds[round_].outcome;

@@ -81,9 +81,11 @@ library RewardMath {
         uint256 weightTreasury,
         uint256 weightDevice
     ) internal pure returns (uint256) {
-        uint256 total = weightTreasury + weightDevice;
-        if (total == 0) return 0;
-        return (allocation * (FULL - operatorBps) * weight_) / (FULL * total);
+        unchecked {
+            uint256 total = weightTreasury + weightDevice;
+            if (total == 0) return 0;
+            return (allocation * (FULL - operatorBps) * weight_) / (FULL * total);
+        }
     }
 
     /// @notice What the treasury earns: the operator's share and the weights that name no payee.

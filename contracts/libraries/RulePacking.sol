@@ -99,11 +99,11 @@ library RulePacking {
 
     /// @notice RewardRule.volumeCap of a device class, 0..3.
     function volumeCap(PackedRule packed, uint256 deviceClass) internal pure returns (uint256) {
-        return field(packed, 8 + deviceClass);
+        return field(packed, 8 | deviceClass);
     }
 
     /// @notice RewardRule.computeCap of a device class, 0..3.
     function computeCap(PackedRule packed, uint256 deviceClass) internal pure returns (uint256) {
-        return field(packed, 12 + deviceClass);
+        return field(packed, 12 | deviceClass);
     }
 }

@@ -50,7 +50,7 @@ library SumTree {
     /// @notice The hash of a leaf of `ledger`, on this chain: of the hash of the tag, the chain id, the ledger, the round,
     /// the hospital and the leaf's fields, as abi.encode lays them out.
     /// @dev The fields of a leaf in calldata are laid out so already. Whoever reads them makes sure that they are clean.
-    function leafHash(address ledger, uint64 round, uint16 hospital, Leaf calldata leaf)
+    function leafHash(address ledger, uint256 round, uint256 hospital, Leaf calldata leaf)
         internal
         view
         returns (bytes32 hash)
@@ -61,8 +61,8 @@ library SumTree {
             mstore(encoded, tag)
             mstore(add(encoded, 0x20), chainid())
             mstore(add(encoded, 0x40), shr(96, shl(96, ledger)))
-            mstore(add(encoded, 0x60), and(round, 0xffffffffffffffff))
-            mstore(add(encoded, 0x80), and(hospital, 0xffff))
+            mstore(add(encoded, 0x60), round)
+            mstore(add(encoded, 0x80), hospital)
             calldatacopy(add(encoded, 0xa0), leaf, 0xe0)
             mstore(0x00, keccak256(encoded, 0x180))
             hash := keccak256(0x00, 0x20)
@@ -70,9 +70,10 @@ library SumTree {
     }
 
     /// @notice Climb from a leaf to the root along its siblings; bit `i` of the slot says on which side level `i` is.
-    /// @dev In assembly since a claim does this a dozen times: `nodeHash` and `add`, with the left child at 0x00 and the
-    /// right one at 0x40 (the free memory pointer and the zero slot are put back). Carries out of lanes are collected,
-    /// that out of the last one in bit 0, and refused at the end.
+    /// @dev In assembly since a claim does this a dozen times: `nodeHash` and `add`, with the node at 0x40 and a sibling
+    /// after it or, where the slot's bit says so, before it; what was in memory is put back. The slot's bits are turned,
+    /// and a one above them ends the loop. Carries out of lanes are collected, that out of the last one in bit 0, and
+    /// refused at the end.
     /// @return root The root's hash.
     /// @return sums The root's lanes.
     function climb(bytes32 hash, uint256 lanes, uint256 slot, Node[] calldata siblings)
@@ -83,28 +84,30 @@ library SumTree {
         uint256 depth = siblings.length;
         if (depth == 0 || depth > MAX_DEPTH || slot >> depth != 0) revert InvalidDepth(slot, depth);
         uint256 carries = 0;
+        sums = lanes;
         assembly ("memory-safe") {
             let free := mload(0x40)
-            slot := shl(6, slot)
-            let side := and(slot, 0x40)
-            mstore(side, hash)
-            mstore(or(side, 0x20), lanes)
-            let sibling := siblings.offset
-            for { depth := add(sibling, shl(6, depth)) } lt(sibling, depth) { sibling := add(sibling, 0x40) } {
-                calldatacopy(xor(side, 0x40), sibling, 0x40)
-                lanes := add(mload(0x20), mload(0x60))
-                carries := or(carries, xor(xor(mload(0x20), mload(0x60)), lanes))
-                carries := or(carries, lt(lanes, mload(0x20)))
-                hash := keccak256(0x00, 0x80)
-                slot := shr(1, slot)
-                side := and(slot, 0x40)
-                mstore(side, hash)
-                mstore(or(side, 0x20), lanes)
+            let first := mload(0x80)
+            let second := mload(0xa0)
+            mstore(0x40, hash)
+            mstore(0x60, sums)
+            let path := shl(6, xor(slot, sub(shl(depth, 2), 1)))
+            for { let sibling := siblings.offset } gt(path, 0x7f) { sibling := add(sibling, 0x40) } {
+                let left := and(path, 0x40)
+                calldatacopy(add(left, left), sibling, 0x40)
+                mstore(0x40, keccak256(left, 0x80))
+                let other := calldataload(add(sibling, 0x20))
+                let both := add(sums, other)
+                carries := or(carries, or(xor(xor(sums, other), both), lt(both, other)))
+                sums := both
+                mstore(0x60, sums)
+                path := shr(1, path)
             }
-            root := mload(side)
-            sums := mload(or(side, 0x20))
+            root := mload(0x40)
             mstore(0x40, free)
             mstore(0x60, 0)
+            mstore(0x80, first)
+            mstore(0xa0, second)
         }
         if (carries & (CARRIES | 1) != 0) revert LaneOverflow();
     }

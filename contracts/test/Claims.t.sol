@@ -276,7 +276,7 @@ contract ClaimsTest is Rounds {
 
     function test_a_pause_blocks_claims_and_nothing_else() public {
         vm.prank(GUARDIAN);
-        consortium.pauseClaims();
+        distributor.pauseClaims();
         refused(claimOf(round, 1, 1), abi.encodeWithSelector(IRewardDistributor.ClaimsPaused.selector));
         vm.expectRevert(IRewardDistributor.ClaimsPaused.selector);
         vm.prank(account(1));

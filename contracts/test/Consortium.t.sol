@@ -6,7 +6,7 @@ import {IConsortium} from "../interfaces/IConsortium.sol";
 import {Governed} from "./support/Governed.sol";
 
 /// @title ConsortiumTest
-/// @notice Hospitals, roles and the guardian's pause; accounts and bonds have files of their own.
+/// @notice Hospitals and roles; accounts and bonds have files of their own.
 contract ConsortiumTest is Governed {
     function setUp() public {
         found();
@@ -98,36 +98,6 @@ contract ConsortiumTest is Governed {
         vm.expectRevert(abi.encodeWithSelector(IConsortium.LastActiveHospital.selector, 2));
         consortium.suspend(2);
         eq(consortium.activeSet(), 4, "somebody governs");
-    }
-
-    function test_the_guardian_pauses_for_seven_days_and_then_not_for_seven() public {
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.NotGuardian.selector, STRANGER));
-        vm.prank(STRANGER);
-        consortium.pauseClaims();
-        vm.startPrank(GUARDIAN);
-        vm.expectRevert(IConsortium.NotPaused.selector);
-        consortium.unpauseClaims();
-        consortium.pauseClaims();
-        isTrue(consortium.claimsPaused(), "paused");
-        uint256 start = vm.getBlockTimestamp();
-        uint64 again = uint64(start) + 14 * DAY;
-        vm.warp(start + 7 * DAY - 1);
-        isTrue(consortium.claimsPaused(), "still");
-        vm.warp(start + 7 * DAY);
-        isTrue(!consortium.claimsPaused(), "over");
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.PauseCoolingDown.selector, again));
-        consortium.pauseClaims();
-        vm.warp(again);
-        consortium.pauseClaims();
-        vm.warp(again + DAY);
-        consortium.unpauseClaims();
-        isTrue(!consortium.claimsPaused(), "lifted");
-        (, uint64 next) = consortium.pauseState();
-        eq(next, again + 8 * DAY, "cool-down from the lifting on");
-        vm.stopPrank();
-        vm.expectRevert(abi.encodeWithSelector(IConsortium.NotGuardian.selector, STRANGER));
-        vm.prank(STRANGER);
-        consortium.unpauseClaims();
     }
 
     function test_roles_are_set() public {

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.node
 
 DEVICES_AT_MOST = 4_000
 BLOCK_LIMIT = 10_000_000
-PER_DEVICE = 905  # goal 900: random scores miss it by 2, see docs/contracts/gas.md
+PER_DEVICE = 900
 
 
 class DisclosedTreeClient(Contract):

@@ -68,9 +68,11 @@ def test_round_pays_devices_relayers_and_treasuries(closed):
     assert entries[0].lanes.n == trees[1].root.lanes.n
 
     device = world.sender(world.devices[1][0])
+    assert distributor.claimable_up_to() == 0
     own = distributor.claim(device, [world.claim(trees[1], 0)])
     assert [paid.payee for paid in own.claims] == [device.address]
     assert token.balance_of(device.address) == own.amount > 0
+    assert distributor.claimable_up_to() == 1
 
     payee = world.devices[1][2]
     relayer = world.hospitals[1]
@@ -225,7 +227,8 @@ def test_governance_rotates_suspends_and_sets_rules(world: World):
     consortium.accept_account(world.sender(fresh), 4)
     assert consortium.hospital_id_of(fresh.address) == 4
     assert ledger.set_rule(world.governance, ledger.rule(1)) == ledger.latest_rule_id() == 2
-    consortium.pause_claims(world.governance)
-    assert consortium.claims_paused()
-    consortium.unpause_claims(world.governance)
-    assert consortium.pause_state()[1] > world.clock.now()
+    distributor = world.contracts.distributor
+    distributor.pause_claims(world.governance)
+    assert distributor.claims_paused()
+    distributor.unpause_claims(world.governance)
+    assert distributor.pause_state()[1] > world.clock.now()

@@ -202,12 +202,12 @@ contract Story is Rounds {
     }
 
     function pause() private {
-        (, uint64 next) = consortium.pauseState();
-        bool paused = consortium.claimsPaused();
+        (, uint64 next) = distributor.pauseState();
+        bool paused = distributor.claimsPaused();
         if (!paused && vm.getBlockTimestamp() < next) return;
         vm.prank(GUARDIAN);
-        if (paused) consortium.unpauseClaims();
-        else consortium.pauseClaims();
+        if (paused) distributor.unpauseClaims();
+        else distributor.pauseClaims();
     }
 
     function burn(uint16 id, uint256 amount) private {
@@ -241,7 +241,7 @@ contract Story is Rounds {
     function claimOpen(uint64 round, uint16 id) private view returns (bool) {
         ILedgerTypes.EntryView memory e = ledger.entry(round, id);
         uint64 from = ledger.claimableAt(round);
-        return !consortium.claimsPaused() && from != 0 && vm.getBlockTimestamp() >= from && !e.frozen && !e.voided;
+        return !distributor.claimsPaused() && from != 0 && vm.getBlockTimestamp() >= from && !e.frozen && !e.voided;
     }
 
     function able(uint64 round, ILedgerTypes.Phase phase, uint16 id) private view returns (bool) {
