@@ -32,7 +32,7 @@ def opened(tmp_path_factory):
 
 def test_every_receipt_carries_its_hospitals_signature_over_the_root(opened):
     record, part, receipt = opened
-    line = check_signature(record, part, receipt)
+    line = check_signature(record, part, receipt, None)
     assert line.verdict is Verdict.OK
     assert line.findings == ()
 
@@ -40,15 +40,15 @@ def test_every_receipt_carries_its_hospitals_signature_over_the_root(opened):
 def test_another_root_or_another_signer_is_named(opened):
     record, part, receipt = opened
     other = replace(receipt, root=bytes(32))
-    assert len(check_signature(record, part, other).findings) == 1
+    assert len(check_signature(record, part, other, None).findings) == 1
     stranger = LocalSigner().sign(receipt_message(record, 2, receipt.root))
-    (finding,) = check_signature(record, part, replace(receipt, signature=stranger)).findings
+    (finding,) = check_signature(record, part, replace(receipt, signature=stranger), None).findings
     assert finding.expected == Advertisement.decode(part.keys).address.hex()
-    cut = check_signature(record, part, replace(receipt, signature=receipt.signature[:9]))
+    cut = check_signature(record, part, replace(receipt, signature=receipt.signature[:9]), None)
     assert "nobody" in cut.findings[0].found
 
 
 def test_a_receipt_from_before_signatures_is_skipped_not_refused(opened):
     record, part, receipt = opened
-    line = check_signature(record, part, replace(receipt, signature=b""))
+    line = check_signature(record, part, replace(receipt, signature=b""), None)
     assert line.verdict is Verdict.SKIPPED
