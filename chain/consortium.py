@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chain.contract import Contract
@@ -9,7 +10,7 @@ from chain.errors import RecordError
 from chain.packing import ids_of
 from chain.phases import HospitalStatus
 from chain.receipts import Receipt
-from chain.records import HospitalRecord
+from chain.records import AccountTenure, HospitalRecord
 from chain.sender import Sender
 
 Address = str | bytes
@@ -122,6 +123,24 @@ class ConsortiumClient(Contract):
         """For which hospital an account acts or acted, from when, and until when (0 while it does)."""
         hospital, start, end = self.call("tenureOf", account)
         return int(hospital), int(start), int(end)
+
+    def accounts_of(self, hospitals: Sequence[int]) -> dict[int, tuple[AccountTenure, ...]]:
+        """Every account that acts or acted for each of these hospitals, in order, and when."""
+        found = self.call_many([("accountsOf", [number]) for number in hospitals])
+        accounts = dict(zip(hospitals, found, strict=True))
+        every = [account for held in accounts.values() for account in held]
+        tenures = dict(zip(every, self.call_many([("tenureOf", [a]) for a in every]), strict=True))
+        return {
+            hospital: tuple(
+                AccountTenure(bytes.fromhex(a[2:]), int(tenures[a][1]), int(tenures[a][2]) or None)
+                for a in held
+            )
+            for hospital, held in accounts.items()
+        }
+
+    def court_over(self, hospital: int) -> str:
+        """Who may slash a hospital's bond: the court in office, or of one that left the court of that time."""
+        return str(self.call("courtOver", hospital))
 
     def pending_account(self, hospital: int) -> str:
         """The account that a hospital proposed and that has not accepted; the zero address for none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chain.contract import Contract
 from chain.errors import RecordError
@@ -39,8 +40,9 @@ class ChallengeRecord:
 
 @dataclass(frozen=True)
 class DemandRecord:
-    """A demand to open leaves; `beacon` is 32 zero bytes before the draw, `answered` the opened ones by index."""
+    """A challenge that demands leaves; `beacon` is 32 zero bytes before the draw, `answered` the opened ones."""
 
+    challenge_id: int
     case_id: int
     anchor_block: int
     beacon: bytes
@@ -109,20 +111,18 @@ class CourtClient(Contract):
         """Challenge an entry and demand that random leaves of it be opened; `draw` them next."""
         return self._challenged(self.transact(sender, "demand", round_number, hospital))
 
-    def draw(self, sender: Sender, round_number: int, hospital: int) -> Receipt:
-        """Anyone draws the demanded leaves, two blocks after the demand."""
-        return self.transact(sender, "draw", round_number, hospital)
+    def draw(self, sender: Sender, challenge_id: int) -> Receipt:
+        """Anyone draws the leaves that a challenge demands, two blocks after it."""
+        return self.transact(sender, "draw", challenge_id)
 
-    def answer(
-        self, sender: Sender, round_number: int, hospital: int, index: int, opening: LeafOpening
-    ) -> Receipt:
+    def answer(self, sender: Sender, challenge_id: int, index: int, opening: LeafOpening) -> Receipt:
         """Anyone opens a drawn leaf."""
         plain = {
             **{name: getattr(opening, name) for name in LeafOpening.__dataclass_fields__},
             "siblings": [pack_node(node) for node in opening.siblings],
             "roster_path": list(opening.roster_path),
         }
-        return self.transact(sender, "answer", round_number, hospital, index, plain)
+        return self.transact(sender, "answer", challenge_id, index, plain)
 
     def vote(self, sender: Sender, case_id: int) -> Receipt:
         """An elector votes to void."""
@@ -156,6 +156,10 @@ class CourtClient(Contract):
         """Anyone proves that a hospital signed receipts for another root than it submitted."""
         return self.transact(sender, "proveReceipt", round_number, hospital, root, signature)
 
+    def prove_count(self, sender: Sender, round_number: int, hospital: int) -> Receipt:
+        """Anyone proves that an entry has more devices than its hospital enrolled for the epoch."""
+        return self.transact(sender, "proveCount", round_number, hospital)
+
     def case(self, case_id: int) -> CaseRecord:
         """A case.
 
@@ -184,15 +188,17 @@ class CourtClient(Contract):
         """The open case about an entry; 0 without one."""
         return int(self.call("openCaseOf", round_number, hospital))
 
-    def demand_of(self, round_number: int, hospital: int) -> DemandRecord:
-        """The demand about an entry; case 0 without one."""
-        view = self.call("demandOf", round_number, hospital)
-        answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
-        return DemandRecord(view["case_id"], view["anchor_block"], view["beacon"], answered)
+    def demands_in(self, case_id: int) -> tuple[DemandRecord, ...]:
+        """The demands among a case's challenges, in order."""
+        ids = [item.id for item in self.challenges() if item.case_id == case_id]
+        views = self.call_many([("demandOf", [number]) for number in ids])
+        return tuple(
+            _demand(number, view) for number, view in zip(ids, views, strict=True) if view["case_id"]
+        )
 
-    def point_of(self, round_number: int, hospital: int, index: int) -> DrawnPoint:
+    def point_of(self, challenge_id: int, index: int) -> DrawnPoint:
         """The point that a drawn leaf covers, and over what it was drawn."""
-        lane, place = self.call("pointOf", round_number, hospital, index)
+        lane, place = self.call("pointOf", challenge_id, index)
         return DrawnPoint(EntryLane(lane), int(place))
 
     def is_convicted(self, round_number: int, hospital: int) -> bool:
@@ -233,6 +239,11 @@ class CourtClient(Contract):
             )
             for number, view in zip(ids, views, strict=True)
         )
+
+
+def _demand(challenge_id: int, view: dict[str, Any]) -> DemandRecord:
+    answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
+    return DemandRecord(challenge_id, view["case_id"], view["anchor_block"], view["beacon"], answered)
 
 
 def _plain(proof: LeafProof) -> tuple[object, ...]:

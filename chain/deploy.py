@@ -14,7 +14,7 @@ from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
 from chain.deployments import Deployment, check_present
 from chain.errors import ChainError
-from chain.governance import check_delay
+from chain.governance import check_delay, check_exit, check_objections
 from chain.receipts import Call, Receipt
 from chain.records import LedgerParams, RuleRecord
 from chain.rpc import request
@@ -49,10 +49,10 @@ class DeployConfig:
         idle_seconds: from closing until any hospital may open the next round.
         max_freeze_seconds: until anyone may release a frozen entry.
         bond_amount: bond of a hospital, in the settlement token's smallest unit.
-        exit_seconds: from leaving until the bond is released.
+        exit_seconds: from leaving until the bond is released; not before a last entry is past dispute.
         min_fulfil_seconds: shortest time a service may give its provider.
         min_buyer_seconds: shortest time a service may give its buyer.
-        arbitration_seconds: time governance has to decide on an objection.
+        arbitration_seconds: time governance has to decide on an objection; more than the council's voting and delay.
         council_voting_seconds: how long hospitals may vote on a proposal.
         council_delay_seconds: from queueing a carried proposal until it can be executed; zero on local chains only.
         challenge_bond: bond of a challenge, in the settlement token's smallest unit.
@@ -118,7 +118,7 @@ class DeployConfig:
             exit_seconds=_DAY,
             min_fulfil_seconds=_MINUTE,
             min_buyer_seconds=_MINUTE,
-            arbitration_seconds=_HOUR,
+            arbitration_seconds=_DAY,
             council_voting_seconds=_HOUR,
             council_delay_seconds=0,
             case_seconds=_HOUR,
@@ -181,6 +181,14 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
             f"there is no token at {config.settlement} on chain {chain_id}: give its right address"
         )
     check_delay(chain_id, config.council_delay_seconds)
+    check_objections(config.council_voting_seconds, config.council_delay_seconds, config.arbitration_seconds)
+    check_exit(
+        config.exit_seconds,
+        judged_seconds=config.entry_seconds
+        + config.attest_seconds
+        + config.challenge_seconds
+        + 2 * config.case_seconds,
+    )
     start = int(request(w3, "eth_blockNumber"), 16)
     authority = create_contract(sender, "AccessManager", sender.address)
     settlement = (
@@ -245,6 +253,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         distributor=distributor,
         desk=desk,
         court=court,
+        disclosed_tree=tree if config.disclosed else None,
         config=config.as_json(),
     )
     check_present(deployment, w3)
@@ -293,6 +302,10 @@ def check_wiring(contracts: Contracts) -> None:
         "consortium's recipient of slashed bonds": (contracts.consortium.slash_recipient(), known.desk),
         "council's consortium": (contracts.council.call("consortium"), known.consortium),
         "council's manager": (contracts.council.call("manager"), known.authority),
+        "ledger's tree of disclosed entries": (
+            contracts.ledger.params().disclosed_tree,
+            known.disclosed_tree or NOBODY,
+        ),
         "ledger's authority": (contracts.ledger.call("authority"), known.authority),
     }
     for what, (actual, expected) in found.items():

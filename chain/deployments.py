@@ -48,6 +48,7 @@ class Deployment:
         distributor: RewardDistributor.
         desk: RedemptionDesk.
         court: DisputeCourt.
+        disclosed_tree: DisclosedTree, where hospitals may put their devices' scores in clear on chain; else None.
         config: the parameters, as `DeployConfig` has them.
     """
 
@@ -64,11 +65,15 @@ class Deployment:
     distributor: str
     desk: str
     court: str
+    disclosed_tree: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def addresses(self) -> dict[str, str]:
         """Contract addresses by field name."""
-        return {name: getattr(self, name) for name in CONTRACT_FIELDS}
+        addresses: dict[str, str] = {name: getattr(self, name) for name in CONTRACT_FIELDS}
+        if self.disclosed_tree is not None:
+            addresses["disclosed_tree"] = self.disclosed_tree
+        return addresses
 
     def save(self, directory: Path) -> Path:
         """Write `<directory>/<chain id>.json`, whole or not at all, in place of an older deployment there.
@@ -95,8 +100,8 @@ def read_deployment(directory: Path, chain_id: int) -> Deployment:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         deployment = Deployment(**content)
-        for name in (*CONTRACT_FIELDS, "deployer"):
-            if to_address(getattr(deployment, name)) != getattr(deployment, name):
+        for name, address in {**deployment.addresses(), "deployer": deployment.deployer}.items():
+            if to_address(address) != address:
                 raise NotDeployed(f"{path} has a damaged {name}: {HINT} again")
     except FileNotFoundError as error:
         raise NotDeployed(f"no contracts are recorded for chain {chain_id}: {HINT}") from error

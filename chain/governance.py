@@ -32,6 +32,34 @@ def check_delay(chain_id: int, delay_seconds: int) -> None:
         )
 
 
+def check_objections(voting_seconds: int, delay_seconds: int, arbitration_seconds: int) -> None:
+    """Make sure that the council can decide on an objection to a delivery before it lapses in the provider's favour.
+
+    Raises:
+        ChainError: a proposal made at once, voted on to the end and queued takes longer.
+    """
+    needed = voting_seconds + delay_seconds
+    if arbitration_seconds <= needed:
+        raise ChainError(
+            f"an objection lapses after arbitration_seconds of {arbitration_seconds}, but the council takes up to "
+            f"{needed} s (council_voting_seconds of {voting_seconds} and council_delay_seconds of {delay_seconds}) to "
+            "decide on it: lengthen the first, or shorten the others"
+        )
+
+
+def check_exit(exit_seconds: int, *, judged_seconds: int) -> None:
+    """Make sure that a hospital cannot take its bond away before its last entry can no longer be disputed.
+
+    Raises:
+        ChainError: the bond is released earlier.
+    """
+    if exit_seconds < judged_seconds:
+        raise ChainError(
+            f"a bond is released exit_seconds of {exit_seconds} after a hospital leaves, but its last entry can be "
+            f"disputed for {judged_seconds} s (entry, attest, challenge and two times case_seconds): lengthen the first"
+        )
+
+
 def hand_over(contracts: Contracts, governance: Sender) -> None:
     """Make the council the one administrator, with the delay that the deployment's record says. There is no way back.
 

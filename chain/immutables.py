@@ -10,8 +10,6 @@ from chain.connect import NOBODY
 from chain.deployments import Deployment
 from chain.errors import ChainError
 
-DISCLOSED_TREE = "LedgerBase._DISCLOSED_TREE"
-
 _LEDGER_PARAMS = (
     "max_supply",
     "initial_emission",
@@ -58,14 +56,11 @@ def deployment_times() -> frozenset[str]:
     return frozenset({"LedgerBase._DEPLOYED_AT", "CashOut._START"})
 
 
-def expected_immutables(
-    deployment: Deployment, *, disclosed_tree: str | None = None
-) -> dict[str, dict[str, ImmutableValue]]:
+def expected_immutables(deployment: Deployment) -> dict[str, dict[str, ImmutableValue]]:
     """Values by "Contract.variable", by the name of the deployed contract.
 
     Args:
         deployment: as it was recorded.
-        disclosed_tree: where the DisclosedTree is, if the consortium has one; its code is compared separately.
 
     Raises:
         ChainError: the record lacks a parameter.
@@ -89,7 +84,7 @@ def expected_immutables(
         },
         "ContributionLedger": {
             "LedgerBase.consortium": consortium,
-            DISCLOSED_TREE: _address(disclosed_tree or NOBODY),
+            "LedgerBase._DISCLOSED_TREE": _address(deployment.disclosed_tree or NOBODY),
             **{f"LedgerBase._{name.upper()}": number(name) for name in _LEDGER_PARAMS},
         },
         "ParticipationToken": {
@@ -117,7 +112,7 @@ def expected_immutables(
             "CourtBase.ledger": ledger,
             "CourtBase.settlement": settlement,
             "CourtBase._CONSORTIUM": consortium,
-            "CourtBase._DISCLOSED": ImmutableValue(int(disclosed_tree is not None)),
+            "CourtBase._DISCLOSED": ImmutableValue(int(deployment.disclosed_tree is not None)),
             "CourtBase.challengeBond": number("challenge_bond"),
             "CourtBase.slashAmount": number("slash_amount"),
             "CourtBase.caseSeconds": number("case_seconds"),

@@ -94,6 +94,7 @@ class Fault(IntEnum):
     ABOVE_CAP = 5
     WRONG_LANES = 6
     OTHER_ROOT = 7
+    TOO_MANY_DEVICES = 8
 
 
 class CashOutStatus(IntEnum):

@@ -86,6 +86,19 @@ class HospitalRecord:
 
 
 @dataclass(frozen=True)
+class AccountTenure:
+    """When an account (20 bytes) acted for a hospital, in unix seconds; `until` is None while it does."""
+
+    account: bytes
+    since: int
+    until: int | None
+
+    def touches(self, start: int, end: int | None) -> bool:
+        """Whether it acted at some time from `start` to `end`, or since `start`."""
+        return (end is None or self.since <= end) and (self.until is None or self.until >= start)
+
+
+@dataclass(frozen=True)
 class ProposalRecord:
     """A proposal of the council: one call.
 

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chain.compile import Artifact
-from chain.connect import to_address
 from chain.contracts import Contracts
 from chain.deployments import Deployment
 from chain.errors import ChainError
 from chain.immutables import (
-    DISCLOSED_TREE,
     ImmutableValue,
     deployment_times,
     expected_immutables,
@@ -70,10 +68,7 @@ def verify_code(contracts: Contracts, artifacts: Mapping[str, Artifact]) -> list
     known = deployment.config
     addresses = dict(deployment.addresses())
     codes = dict(zip(addresses, _codes(contracts, list(addresses.values())), strict=True))
-    if known.get("disclosed"):
-        tree = _tree_address(codes["ledger"], _artifact(artifacts, "ContributionLedger"))
-        addresses["disclosed_tree"], codes["disclosed_tree"] = tree, _codes(contracts, [tree])[0]
-    expected = expected_immutables(deployment, disclosed_tree=addresses.get("disclosed_tree"))
+    expected = expected_immutables(deployment)
     times = _times(contracts)
     checks = []
     for field, address in addresses.items():
@@ -135,11 +130,6 @@ def _odd_immutable(
         elif value != expected[name].number:
             return f"{name} is {expected[name].shown(value)}, the record says {expected[name]}"
     return None
-
-
-def _tree_address(ledger: bytes, artifact: Artifact) -> str:
-    values = immutable_values(ledger, artifact)[DISCLOSED_TREE]
-    return to_address(min(values)[-20:].rjust(20, b"\0"))
 
 
 def _codes(contracts: Contracts, addresses: list[str]) -> list[bytes]:

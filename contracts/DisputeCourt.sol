@@ -58,7 +58,7 @@ contract DisputeCourt is LeafOpenings {
         }
         if (block.timestamp < k.deadline) revert CaseRunning(caseId, k.deadline);
         bool held = ledger.entry(round, hospital).frozen;
-        if (_unanswered(caseId, round, hospital) || _isQuorum(k)) {
+        if (k.unopened != 0 || _isQuorum(k)) {
             // if somebody released the entry before anybody concluded, it is too late to void, yet the challenge was just
             _end(caseId, k, held ? Outcome.Voided : Outcome.Lapsed);
             if (held) ledger.voidEntry(round, hospital);

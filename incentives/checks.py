@@ -24,12 +24,14 @@ class Finding:
         subject: what differs, down to the field.
         expected: what it should be.
         found: what was recorded.
+        hospital: the hospital whose own record differs, or None where it is nobody's alone.
     """
 
     check: str
     subject: str
     expected: str
     found: str
+    hospital: int | None = None
 
     def __str__(self) -> str:
         return printable(f"{self.check}: {self.subject} should be {self.expected}, but is {self.found}")

@@ -76,6 +76,13 @@ def deploy(
             rich_help_panel=GOVERNANCE,
         ),
     ] = None,
+    arbitration_hours: Annotated[
+        float | None,
+        typer.Option(
+            help="How long the council may decide on an objection to a delivery; more than voting and delay.",
+            rich_help_panel=GOVERNANCE,
+        ),
+    ] = None,
     home: Home = HOME,
     url: Url = None,
     expected_chain: ChainId = None,
@@ -119,6 +126,7 @@ def deploy(
             "case_seconds": case_hours,
             "council_voting_seconds": voting_hours,
             "council_delay_seconds": delay_hours,
+            "arbitration_seconds": arbitration_hours,
         },
         openings=openings,
     )

@@ -10,7 +10,7 @@ import typer
 from chain.clock import clock_for
 from chain.contracts import Contracts
 from chain.court import CaseRecord, ChallengeRecord
-from chain.phases import CaseOutcome
+from chain.phases import CaseOutcome, Fault
 from fl_core.canonical import sha256
 from scripts.console.errors import CommandError
 from scripts.console.on_chain import OnChain, Signing, with_options
@@ -19,6 +19,7 @@ from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import find_run
 from scripts.federation.disputes import answer_demand, approve_bond, demand_leaves, prove_fault, settle_case
+from scripts.federation.signed_root import SignedRoot
 
 app = typer.Typer(help="Dispute one hospital's entry of a round.", no_args_is_help=True)
 
@@ -51,7 +52,7 @@ def show(of: OnChain, case: Case) -> None:
         "challenges": [
             _challenge_json(item) for item in of.contracts.court.challenges() if item.case_id == case
         ],
-        "demand": _demand_json(of.contracts, found),
+        "demands": _demands_json(of.contracts, case),
         "convicted": of.contracts.court.is_convicted(found.round, found.hospital),
     }
     if of.as_json:
@@ -60,14 +61,10 @@ def show(of: OnChain, case: Case) -> None:
     print_table(f"case {case}", COLUMNS, [[value[c] for c in COLUMNS]])
     rows = [[item["challenge"], item["challenger"], item["settled"]] for item in value["challenges"]]
     print_table("challenges", ("challenge", "by", "bond paid out"), rows)
-    if value["demand"] is not None:
-        demand_ = value["demand"]
-        state = (
-            f"{len(demand_['answered'])} of {demand_['leaves']} opened"
-            if demand_["drawn"]
-            else "not drawn yet"
-        )
-        console().print(f"leaves demanded: {state}")
+    for item in value["demands"]:
+        opened = f"{len(item['answered'])} of {item['leaves']} opened"
+        state = opened if item["drawn"] else "not drawn yet"
+        console().print(f"leaves that challenge {item['challenge']} demands: {state}")
     if value["convicted"]:
         console().print(
             f"hospital {found.hospital} was convicted of a fault that machines check, and slashed"
@@ -141,11 +138,38 @@ def prove(
     to = to.of_run(state)
     record, _ = state.read_round(folder, number)
     sender = to.hospital(by)
-    fault = prove_fault(to.contracts, sender, record, hospital)
-    voided = to.contracts.ledger.entry(number, hospital).voided
-    value = {"round": number, "hospital": hospital, "fault": fault.name.lower(), "voided": voided}
-    rest = "its entry is void" if voided else "claims were open already, so its entry stays"
-    to.say(value, f"hospital {hospital} is convicted and slashed ({value['fault']}); {rest}")
+    _say_convicted(to, number, hospital, prove_fault(to.contracts, sender, record, hospital))
+
+
+@app.command(name="prove-receipt")
+@with_options
+def prove_receipt(
+    to: Signing,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `fediomt ledger receipt --save FILE` wrote.")
+    ],
+    by: Annotated[int | None, typer.Option("--by", help="Id of the hospital that submits it.")] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="KEYSTORE", help="Keystore file of whoever submits it: anybody may."),
+    ] = None,
+) -> None:
+    """Have a hospital convicted that signed a device's receipt for another root than it submitted; takes no bond."""
+    signed, contracts = SignedRoot.read(file), to.contracts
+    if (signed.chain_id, signed.ledger) != (
+        contracts.ledger.chain_id,
+        bytes.fromhex(contracts.ledger.address[2:]),
+    ):
+        raise CommandError(
+            f"{file} is about the ledger 0x{signed.ledger.hex()} of chain {signed.chain_id}, not about the one here: "
+            "name its node with --url, or its folder with --home"
+        )
+    if (by is None) == (own is None):
+        raise CommandError("say who submits the receipt: a hospital with --by, or any key with --from")
+    sender = to.anybody(own) if own is not None else to.hospital(by or 0)
+    number, hospital = signed.round_number, signed.hospital
+    contracts.court.prove_receipt(sender, number, hospital, root=signed.root, signature=signed.signature)
+    _say_convicted(to, number, hospital, Fault.OTHER_ROOT)
 
 
 @app.command()
@@ -181,7 +205,7 @@ def answer(
     record, _ = state.read_round(folder, number)
     sender = to.hospital(hospital)
     count = answer_demand(to.contracts, sender, record, hospital)
-    case = to.contracts.court.demand_of(number, hospital).case_id
+    case = to.contracts.court.open_case_of(number, hospital)
     _say(to, case, f"{count} leaves opened")
 
 
@@ -208,11 +232,29 @@ def _challenge_json(item: ChallengeRecord) -> dict[str, Any]:
     return {"challenge": item.id, "challenger": item.challenger, "settled": item.settled}
 
 
-def _demand_json(contracts: Contracts, case: CaseRecord) -> dict[str, Any] | None:
-    found = contracts.court.demand_of(case.round, case.hospital)
-    if found.case_id != case.id:
-        return None
-    return {"drawn": found.drawn, "leaves": contracts.court.openings(), "answered": sorted(found.answered)}
+def _demands_json(contracts: Contracts, case: int) -> list[dict[str, Any]]:
+    leaves = contracts.court.openings()
+    return [
+        {
+            "challenge": item.challenge_id,
+            "drawn": item.drawn,
+            "leaves": leaves,
+            "answered": sorted(item.answered),
+        }
+        for item in contracts.court.demands_in(case)
+    ]
+
+
+def _say_convicted(of: OnChain, number: int, hospital: int, fault: Fault) -> None:
+    voided = of.contracts.ledger.entry(number, hospital).voided
+    slashed = of.contracts.court.is_convicted(number, hospital)
+    value = {"round": number, "hospital": hospital, "fault": fault.name.lower(), "voided": voided}
+    rest = "its entry is void" if voided else "claims were open already, so its entry stays"
+    punished = "and slashed" if slashed else "but could not be slashed, so the fault can be proved again"
+    of.say(
+        {**value, "slashed": slashed},
+        f"hospital {hospital} is convicted {punished} ({value['fault']}); {rest}",
+    )
 
 
 def _say(of: OnChain, case: int, text: str) -> None:

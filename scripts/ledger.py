@@ -7,6 +7,7 @@ What needs a run's bundles is imported when it is asked for: these commands star
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -171,6 +172,14 @@ def receipt(
         int | None, typer.Option(help="The rows that the device declared, as it knows them itself.")
     ] = None,
     run: RunId = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FILE",
+            help="Write the root that the hospital signed to FILE, for `fediomt dispute prove-receipt`.",
+        ),
+    ] = None,
     no_chain: Annotated[
         bool, typer.Option("--no-chain", help="Hold it against the bundle only, where the chain is gone.")
     ] = False,
@@ -186,6 +195,7 @@ def receipt(
     from scripts.federation.channel_keys import read_channel_key
     from scripts.federation.held_rounds import rounds_of_epoch
     from scripts.federation.own_receipt import check_own_receipt
+    from scripts.federation.signed_root import SignedRoot
 
     bundles, state = find_run_and_store(runs, run, store)
     account = bytes.fromhex(to_address(device)[2:])
@@ -204,6 +214,10 @@ def receipt(
     found = check_own_receipt(
         account, key, held, said=place[0], rows=rows, missing=missing, without_chain=no_chain
     )
+    if save is not None:
+        if found.receipt is None:
+            raise CommandError(f"{device} has no receipt of round {number} that it can open: nothing to save")
+        SignedRoot.of(held[-1].record, found.receipt).write(save)
     if as_json:
         print_json(_receipt_json(device, number, found))
     else:

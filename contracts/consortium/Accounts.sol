@@ -18,6 +18,7 @@ abstract contract Accounts is ConsortiumBase {
     /// @inheritdoc IConsortium
     mapping(uint16 hospital => address) public pendingAccount;
     mapping(address account => Tenure) private _tenures;
+    mapping(uint16 hospital => address[]) private _accounts;
 
     /// @inheritdoc IConsortium
     function proposeAccount(address next) external {
@@ -65,10 +66,16 @@ abstract contract Accounts is ConsortiumBase {
         return (t.hospital, t.from, t.until);
     }
 
+    /// @inheritdoc IConsortium
+    function accountsOf(uint16 id) external view returns (address[] memory) {
+        return _accounts[id];
+    }
+
     /// @dev A hospital's account from now on; it must be free.
     function _appoint(uint16 id, Hospital storage h, address account) internal {
         h.account = account;
         _tenures[account] = Tenure(id, uint64(block.timestamp), 0);
+        _accounts[id].push(account);
     }
 
     function _requireFree(address account) internal view {

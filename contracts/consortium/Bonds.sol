@@ -36,7 +36,7 @@ abstract contract Bonds is Roles {
 
     /// @inheritdoc IConsortium
     function slash(uint16 id, uint256 amount) external returns (uint256 slashed) {
-        if (msg.sender != disputeCourt) revert NotDisputeCourt(msg.sender);
+        if (msg.sender != courtOver(id)) revert NotDisputeCourt(msg.sender);
         if (slashRecipient == address(0)) revert NoSlashRecipient();
         Hospital storage h = _known(id);
         uint256 bond = h.bond;
@@ -54,7 +54,7 @@ abstract contract Bonds is Roles {
         Hospital storage h = _hospitals[id];
         if (h.status == Status.Left) revert WrongStatus(id, Status.Left);
         uint64 releaseAt = uint64(block.timestamp) + exitSeconds;
-        h.bondReleaseAt = releaseAt;
+        (h.bondReleaseAt, h.exitCourt) = (releaseAt, disputeCourt);
         _setStatus(id, h, Status.Left);
         emit HospitalLeft(id, releaseAt);
     }
@@ -68,6 +68,12 @@ abstract contract Bonds is Roles {
         h.bond = 0;
         emit BondWithdrawn(id, h.account, amount);
         settlement.safeTransfer(h.account, amount);
+    }
+
+    /// @inheritdoc IConsortium
+    function courtOver(uint16 id) public view returns (address) {
+        Hospital storage h = _hospitals[id];
+        return h.status == Status.Left ? h.exitCourt : disputeCourt;
     }
 
     /// @dev Take settlement tokens from the caller, exactly what is asked for: a token that keeps a fee would leave the

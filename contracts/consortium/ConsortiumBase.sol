@@ -15,6 +15,7 @@ abstract contract ConsortiumBase is IConsortium, AccessManaged {
         Status status;
         uint64 bondReleaseAt;
         uint256 bond;
+        address exitCourt; // in office when it left
     }
 
     /// @inheritdoc IConsortium

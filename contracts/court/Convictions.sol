@@ -12,7 +12,8 @@ import {SumTree} from "../libraries/SumTree.sol";
 import {CourtBase} from "./CourtBase.sol";
 
 /// @title Convictions
-/// @notice Faults that need no judge: a leaf that the rule does not allow, a signed receipt that contradicts the root.
+/// @notice Faults that need no judge: a leaf that the rule does not allow, more leaves than devices, a signed receipt that
+/// contradicts the root.
 abstract contract Convictions is CourtBase {
     mapping(uint256 key => bool) private _convicted;
 
@@ -48,6 +49,14 @@ abstract contract Convictions is CourtBase {
     }
 
     /// @inheritdoc IDisputeCourt
+    function proveCount(uint64 round, uint16 hospital) external {
+        _rootOf(round, hospital);
+        uint256 enrolled = ledger.epochRegistration(hospital, round >> 8).rosterSize;
+        if (ledger.entry(round, hospital).lanes.n <= enrolled) revert NoFault();
+        _convict(round, hospital, Fault.TooManyDevices);
+    }
+
+    /// @inheritdoc IDisputeCourt
     function isConvicted(uint64 round, uint16 hospital) external view returns (bool) {
         return _convicted[_key(round, hospital)];
     }
@@ -63,17 +72,19 @@ abstract contract Convictions is CourtBase {
         if (root == 0) revert NoSuchEntry(round, hospital);
     }
 
-    /// @dev Void the entry unless it is too late or done, end its case, and slash once an entry. A settlement token that
-    /// refuses keeps nobody from voiding: the fault can be proved again later.
+    /// @dev Void the entry unless it is too late or done, end its case, and slash once an entry. The court in office
+    /// voids, the court over the hospital slashes: another one only if governance replaced it when the hospital had left.
+    /// A consortium that refuses to slash keeps nobody from voiding: the fault can be proved again later.
     function _convict(uint64 round, uint16 hospital, Fault fault) private {
-        _requireOffice();
+        bool inOffice = _inOffice();
+        if (!inOffice && _CONSORTIUM.courtOver(hospital) != address(this)) revert NotInOffice();
         uint256 key = _key(round, hospital);
         if (_convicted[key]) revert AlreadyConvicted(round, hospital);
         _convicted[key] = true;
         uint256 caseId = _openCases[key];
-        if (caseId != 0) _end(caseId, _cases[caseId], Outcome.Voided);
+        if (inOffice && caseId != 0) _end(caseId, _cases[caseId], Outcome.Voided);
 
-        bool voided = _void(round, hospital);
+        bool voided = inOffice && _void(round, hospital);
         try _CONSORTIUM.slash(hospital, slashAmount) returns (uint256 amount) {
             emit Convicted(round, hospital, fault, voided, amount);
         } catch {

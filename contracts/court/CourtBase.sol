@@ -13,8 +13,8 @@ import {RoundWords} from "../libraries/RoundWords.sol";
 
 /// @title CourtBase
 /// @notice Cases and their bonds: how an entry comes before the court, and how a case ends.
-/// @dev A case lasts `caseSeconds` from its last challenge, and once more from the draw of a demand; entries stay frozen
-/// for thrice that at least, so that every case can be concluded while its entry is still held.
+/// @dev A case lasts `caseSeconds` from its last challenge, and from each draw that came before these were over; entries
+/// stay frozen for thrice that at least, so that every case can be concluded while its entry is still held.
 abstract contract CourtBase is IDisputeCourt {
     using SafeERC20 for IERC20;
 
@@ -25,7 +25,9 @@ abstract contract CourtBase is IDisputeCourt {
         Outcome outcome;
         uint64 deadline;
         uint64 electors;
+        uint40 drawnBy; // demands of the case are drawn before this
         uint64 votes;
+        uint16 unopened; // drawn demands with leaves still to be opened
     }
 
     /// @dev A challenge.
@@ -150,6 +152,7 @@ abstract contract CourtBase is IDisputeCourt {
         ledger.freezeEntry(round, hospital);
         (k.electors, k.votes) = (k.electors & without, k.votes & without);
         k.deadline = uint64(block.timestamp) + caseSeconds;
+        k.drawnBy = uint40(k.deadline);
         challengeId = ++challengeCount;
         _challenges[challengeId] = Challenge(uint64(caseId), false, msg.sender);
         emit Challenged(challengeId, caseId, round, hospital, msg.sender, evidenceHash);

@@ -17,7 +17,7 @@ import {Convictions} from "./Convictions.sol";
 /// @dev A leaf names no device, but its salt does: it is the hash of the device's account and a secret. So the devices
 /// are fixed before the draw, and no device stands for two leaves.
 abstract contract LeafOpenings is Convictions {
-    /// @dev A demand.
+    /// @dev A demand, which is a challenge.
     struct Demand {
         uint64 caseId;
         uint64 anchorBlock;
@@ -25,85 +25,89 @@ abstract contract LeafOpenings is Convictions {
         bytes32 beacon;
     }
 
-    mapping(uint256 key => Demand) private _demands;
+    mapping(uint256 challengeId => Demand) private _demands;
+    /// @dev The last demand that a hospital made on an entry; that of everybody who is none is under 0.
+    mapping(uint256 key => mapping(uint256 hospital => uint256 challengeId)) private _demandBy;
     /// @dev The slot that an account was shown for, plus one.
     mapping(uint256 key => mapping(address account => uint256)) private _shownFor;
 
     /// @inheritdoc IDisputeCourt
     function demand(uint64 round, uint16 hospital) external returns (uint256 challengeId) {
         if (_DISCLOSED) revert OpeningsUnavailable();
-        Demand storage d = _demands[_key(round, hospital)];
+        uint16 by = _CONSORTIUM.hospitalIdOf(msg.sender);
+        uint256 key = _key(round, hospital);
+        Demand storage d = _demands[_demandBy[key][by]];
         Outcome earlier = _cases[d.caseId].outcome;
         if (earlier == Outcome.Open || (d.beacon != 0 && earlier != Outcome.Lapsed)) {
-            revert AlreadyDemanded(round, hospital);
+            revert AlreadyDemanded(round, hospital, by);
         }
         uint256 caseId;
         (challengeId, caseId) = _challenge(round, hospital, 0);
         (, uint256 total) = _laneOf(round, hospital, 0);
         if (total == 0) revert NothingToOpen(round, hospital);
+        _demandBy[key][by] = challengeId;
+        d = _demands[challengeId];
         (d.caseId, d.anchorBlock) = (uint64(caseId), uint64(block.number));
-        (d.answered, d.beacon) = (0, 0);
-        emit Demanded(round, hospital, caseId, d.anchorBlock);
+        emit Demanded(challengeId, round, hospital, by, d.anchorBlock);
         _takeBond();
     }
 
     /// @inheritdoc IDisputeCourt
-    function draw(uint64 round, uint16 hospital) external {
-        Demand storage d = _demands[_key(round, hospital)];
-        if (d.caseId == 0 || d.beacon != 0) revert NothingToDraw(round, hospital);
+    function draw(uint256 challengeId) external {
+        Demand storage d = _demands[challengeId];
+        if (d.caseId == 0 || d.beacon != 0) revert NothingToDraw(challengeId);
         Case storage k = _requireCase(d.caseId);
-        _requireBefore(d.caseId, k.deadline);
+        _requireBefore(d.caseId, k.drawnBy);
         uint256 source = d.anchorBlock + 1;
         if (block.number <= source) revert DrawNotReady(source + 1);
         bytes32 beacon = blockhash(source);
         if (beacon == 0) {
             d.anchorBlock = uint64(block.number);
-            emit Demanded(round, hospital, d.caseId, d.anchorBlock);
+            emit Reanchored(challengeId, d.anchorBlock);
         } else {
             d.beacon = beacon;
+            ++k.unopened;
             k.deadline = uint64(block.timestamp) + caseSeconds;
-            emit Drawn(round, hospital, beacon, k.deadline);
+            emit Drawn(challengeId, beacon, k.deadline);
         }
     }
 
     /// @inheritdoc IDisputeCourt
-    function answer(uint64 round, uint16 hospital, uint256 index, Opening calldata o) external {
-        uint256 key = _key(round, hospital);
-        Demand storage d = _demands[key];
+    function answer(uint256 challengeId, uint256 index, Opening calldata o) external {
+        Demand storage d = _demands[challengeId];
         if (d.beacon == 0 || index >= openings || (d.answered >> index) & 1 == 1) {
-            revert NotAsked(round, hospital, index);
+            revert NotAsked(challengeId, index);
         }
-        _requireBefore(d.caseId, _requireCase(d.caseId).deadline);
-        (Lane lane, uint256 point) = pointOf(round, hospital, index);
+        Case storage k = _requireCase(d.caseId);
+        _requireBefore(d.caseId, k.deadline);
+        (uint64 round, uint16 hospital) = (k.round, k.hospital);
+        (Lane lane, uint256 point) = pointOf(challengeId, index);
         _checkLeaf(round, hospital, lane, point, o);
         _checkDevice(round, hospital, o);
         uint32 slot = o.leaf.slot;
-        uint256 shown = _shownFor[key][o.account];
+        mapping(address account => uint256) storage shownFor = _shownFor[_key(round, hospital)];
+        uint256 shown = shownFor[o.account];
         if (shown != 0 && shown != uint256(slot) + 1) revert AccountReused(o.account, uint32(shown - 1));
-        _shownFor[key][o.account] = uint256(slot) + 1;
+        shownFor[o.account] = uint256(slot) + 1;
         d.answered |= uint64(1 << index);
-        emit Opened(round, hospital, index, slot, o.account);
+        if (d.answered == (1 << openings) - 1) --k.unopened;
+        emit Opened(challengeId, index, slot, o.account);
     }
 
     /// @inheritdoc IDisputeCourt
-    function demandOf(uint64 round, uint16 hospital) external view returns (DemandView memory) {
-        Demand storage d = _demands[_key(round, hospital)];
+    function demandOf(uint256 challengeId) external view returns (DemandView memory) {
+        Demand storage d = _demands[challengeId];
         return DemandView(d.caseId, d.anchorBlock, d.beacon, d.answered);
     }
 
     /// @inheritdoc IDisputeCourt
-    function pointOf(uint64 round, uint16 hospital, uint256 index) public view returns (Lane lane, uint256 point) {
-        bytes32 beacon = _demands[_key(round, hospital)].beacon;
-        if (beacon == 0 || index >= openings) revert NotAsked(round, hospital, index);
+    function pointOf(uint256 challengeId, uint256 index) public view returns (Lane lane, uint256 point) {
+        Demand storage d = _demands[challengeId];
+        if (d.beacon == 0 || index >= openings) revert NotAsked(challengeId, index);
+        Case storage k = _cases[d.caseId];
         uint256 total;
-        (lane, total) = _laneOf(round, hospital, index);
-        point = uint256(keccak256(abi.encode(beacon, round, hospital, index))) % total;
-    }
-
-    /// @dev Whether leaves that were drawn in a case are left unopened.
-    function _unanswered(uint256 caseId, uint64 round, uint16 hospital) internal view returns (bool) {
-        Demand storage d = _demands[_key(round, hospital)];
-        return d.caseId == caseId && d.beacon != 0 && d.answered != (1 << openings) - 1;
+        (lane, total) = _laneOf(k.round, k.hospital, index);
+        point = uint256(keccak256(abi.encode(d.beacon, challengeId, index))) % total;
     }
 
     /// @dev The leaf lies in the tree, is in order, and covers the point of the lane.

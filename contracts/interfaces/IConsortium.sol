@@ -92,7 +92,7 @@ interface IConsortium {
     error LastActiveHospital(uint16 hospital);
     /// @notice The settlement token moved another amount than was asked for.
     error TransferNotExact(uint256 asked, uint256 received);
-    /// @notice Only the dispute court may do this.
+    /// @notice Only the court over the hospital may do this.
     error NotDisputeCourt(address caller);
     /// @notice Governance has not fixed yet where slashed bonds go.
     error NoSlashRecipient();
@@ -118,8 +118,8 @@ interface IConsortium {
     /// Called by the hospital, which has approved what is missing.
     function topUpBond() external;
 
-    /// @notice Take from a hospital's bond, as long as it lies here, and send it to `slashRecipient`. Called by the
-    /// dispute court.
+    /// @notice Take from a hospital's bond, as long as it lies here, and send it to `slashRecipient`. Called by
+    /// `courtOver(hospital)`.
     /// @param hospital Its id.
     /// @param amount What to take; if the bond is smaller, all of it is taken.
     /// @return slashed What was taken.
@@ -133,7 +133,8 @@ interface IConsortium {
     /// @param hospital Its id.
     function reinstate(uint16 hospital) external;
 
-    /// @notice Leave for good, from any status but `None` and `Left`. The bond is released `exitSeconds` later.
+    /// @notice Leave for good, from any status but `None` and `Left`. The bond is released `exitSeconds` later; until then
+    /// the court that is in office now can slash it, and no other.
     function resign() external;
 
     /// @notice Send a departed hospital its bond, to the account it has now. Anyone may call it.
@@ -181,8 +182,12 @@ interface IConsortium {
     function coordinator() external view returns (address);
     /// @notice Who may pause claims.
     function guardian() external view returns (address);
-    /// @notice Who may freeze, release and void entries, and slash bonds.
+    /// @notice Who may freeze, release and void entries, and slash bonds of hospitals that have not left.
     function disputeCourt() external view returns (address);
+    /// @notice Who may slash a hospital's bond: the dispute court, or of one that has left the court of that time. So
+    /// whoever leaves before governance replaces the court is never judged by the next one.
+    /// @param hospital Its id.
+    function courtOver(uint16 hospital) external view returns (address);
     /// @notice Where slashed bonds go; zero until it is fixed.
     function slashRecipient() external view returns (address);
     /// @notice Bitmap of the active hospitals; bit `id` stands for hospital `id`.
@@ -210,6 +215,9 @@ interface IConsortium {
     /// @return from From when (unix seconds).
     /// @return until Until when (unix seconds); 0 while it does.
     function tenureOf(address account) external view returns (uint16 hospital, uint64 from, uint64 until);
+    /// @notice Every account that acts or acted for a hospital, in order; `tenureOf` says when.
+    /// @param hospital Its id.
+    function accountsOf(uint16 hospital) external view returns (address[] memory);
     /// @notice The account that a hospital proposed and that has not accepted yet; zero for none.
     /// @param hospital The hospital.
     function pendingAccount(uint16 hospital) external view returns (address);

@@ -11,10 +11,10 @@ import {Leaf} from "./IRewardDistributor.sol";
 /// back; two thirds of the other hospitals may void it, silence upholds it; a machine-checked fault voids it and slashes
 /// its hospital at once; random leaves can be demanded to be opened. No money ever goes to who votes or proves.
 /// @dev Known weaknesses: two thirds of the electors can void any entry, and where they do so before the close, the round's
-/// budget is shared without it, so that they gain by it what it would have had; an entry is drawn once, so a friend of the
-/// accused can use that up; a block's proposer can try out the hash that draws the leaves; who draws late may try again; an
-/// opening discloses the device's account of the epoch. A court that is replaced decides nothing any more: bonds of its
-/// open cases go back, the entries can be released by anyone after the ledger's `maxFreezeSeconds`.
+/// budget is shared without it, so that they gain by it what it would have had; a block's proposer can try out the hash that
+/// draws the leaves; who draws late may try again; an opening discloses the device's account of the epoch. A court that is
+/// replaced decides nothing any more: bonds of its open cases go back, the entries can be released by anyone after the
+/// ledger's `maxFreezeSeconds`. Only hospitals that left while it was in office it can still convict, to slash them.
 interface IDisputeCourt {
     /// @notice How a case stands: `Lapsed` is undecided, since the court was replaced or the freeze ran out.
     enum Outcome {
@@ -27,7 +27,7 @@ interface IDisputeCourt {
 
     /// @notice What machines check. `DirtyField`: a field of the leaf has no such type; `WrongSlot`: the leaf lies at
     /// another slot than it says; `DummyWeighs`: an odd slot has lanes; `WrongLanes`: they are not the rule's;
-    /// `OtherRoot`: the hospital signed receipts for another root.
+    /// `OtherRoot`: the hospital signed receipts for another root; `TooManyDevices`: more than are on its roster.
     enum Fault {
         None,
         DirtyField,
@@ -36,7 +36,8 @@ interface IDisputeCourt {
         UnknownClass,
         AboveCap,
         WrongLanes,
-        OtherRoot
+        OtherRoot,
+        TooManyDevices
     }
 
     /// @notice What a point is drawn over: an entry's total weight, volume or compute.
@@ -62,8 +63,8 @@ interface IDisputeCourt {
         uint256 votes;
     }
 
-    /// @notice The demand to open leaves of an entry.
-    /// @param caseId The case that it is part of; 0 without one.
+    /// @notice A demand to open leaves of an entry.
+    /// @param caseId The case that it is part of; 0 if the challenge demands nothing.
     /// @param anchorBlock The block after this one draws the leaves.
     /// @param beacon Its hash; zero before the draw.
     /// @param answered Which leaves were opened; bit `index`.
@@ -125,12 +126,17 @@ interface IDisputeCourt {
     event Convicted(uint64 indexed round, uint16 indexed hospital, Fault fault, bool voided, uint256 slashed);
     /// @notice The consortium could not slash; the fault can be proved again once it can.
     event SlashFailed(uint64 indexed round, uint16 indexed hospital);
-    /// @notice Leaves of an entry have to be opened; the block after `anchorBlock` draws them.
-    event Demanded(uint64 indexed round, uint16 indexed hospital, uint256 indexed caseId, uint64 anchorBlock);
+    /// @notice A challenge demands that leaves of an entry be opened; the block after `anchorBlock` draws them. `by`: the
+    /// hospital that demands, 0 for anybody else.
+    event Demanded(
+        uint256 indexed challengeId, uint64 indexed round, uint16 indexed hospital, uint16 by, uint64 anchorBlock
+    );
+    /// @notice The block that was to draw is forgotten: the one after `anchorBlock` draws instead.
+    event Reanchored(uint256 indexed challengeId, uint64 anchorBlock);
     /// @notice The leaves are drawn, to be opened until `deadline`.
-    event Drawn(uint64 indexed round, uint16 indexed hospital, bytes32 beacon, uint64 deadline);
+    event Drawn(uint256 indexed challengeId, bytes32 beacon, uint64 deadline);
     /// @notice A drawn leaf was opened.
-    event Opened(uint64 indexed round, uint16 indexed hospital, uint256 index, uint32 slot, address account);
+    event Opened(uint256 indexed challengeId, uint256 index, uint32 slot, address account);
 
     /// @notice The ledger given to the constructor is zero.
     error ZeroAddress();
@@ -168,18 +174,19 @@ interface IDisputeCourt {
     error AlreadyConvicted(uint64 round, uint16 hospital);
     /// @notice The receipt was not signed by an account that the hospital had at some time in the round.
     error NotSignedByHospital(uint16 hospital, address signer);
-    /// @notice Leaves of this entry are demanded, or were drawn, already.
-    error AlreadyDemanded(uint64 round, uint16 hospital);
+    /// @notice Leaves of this entry are demanded, or were drawn, already by the same hospital, or (`by` 0) by somebody who is
+    /// none.
+    error AlreadyDemanded(uint64 round, uint16 hospital, uint16 by);
     /// @notice No leaf of the entry has weight, volume or compute.
     error NothingToOpen(uint64 round, uint16 hospital);
     /// @notice The ledger takes entries in clear, whose one salt binds no leaf to a device: nothing can be opened.
     error OpeningsUnavailable();
-    /// @notice There is no such demand, or its leaves are drawn already.
-    error NothingToDraw(uint64 round, uint16 hospital);
+    /// @notice The challenge demands no leaves, or they are drawn already.
+    error NothingToDraw(uint256 challengeId);
     /// @notice The block that draws is not known yet; `draw` works from block `fromBlock` on.
     error DrawNotReady(uint256 fromBlock);
     /// @notice No such leaf waits to be opened.
-    error NotAsked(uint64 round, uint16 hospital, uint256 index);
+    error NotAsked(uint256 challengeId, uint256 index);
     /// @notice The leaf does not cover the drawn point; in its lane `before` lies to its left, and it has `size`.
     error WrongLeaf(uint256 point, uint256 before, uint256 size);
     /// @notice The leaf's salt is not the hash of account and opener.
@@ -201,31 +208,30 @@ interface IDisputeCourt {
     /// @return challengeId The challenge.
     function challenge(uint64 round, uint16 hospital, bytes32 evidenceHash) external returns (uint256 challengeId);
 
-    /// @notice Challenge an entry and demand that `openings` random leaves of it be opened. Drawn once an
-    /// entry. Not where the ledger takes entries in clear.
+    /// @notice Challenge an entry and demand that `openings` random leaves of it be opened. Each hospital has one draw of
+    /// an entry, and all others together have one: no friend of the accused uses up anybody else's, and the accused opens
+    /// as many times `openings` leaves at most as there are hospitals. Not where the ledger takes entries in clear.
     /// @param round The round.
     /// @param hospital The hospital.
     /// @return challengeId The challenge.
     function demand(uint64 round, uint16 hospital) external returns (uint256 challengeId);
 
-    /// @notice Draw the demanded leaves, once the block is known: anyone, before the case's deadline, which starts anew.
-    /// More than 256 blocks late, a later block is taken instead.
-    /// @param round The round.
-    /// @param hospital The hospital.
-    function draw(uint64 round, uint16 hospital) external;
+    /// @notice Draw the demanded leaves, once the block is known: anyone, within `caseSeconds` of the case's last challenge.
+    /// The case's deadline starts anew. More than 256 blocks late, a later block is taken instead.
+    /// @param challengeId The challenge that demands them.
+    function draw(uint256 challengeId) external;
 
     /// @notice Open a drawn leaf: anyone, before the case's deadline.
-    /// @param round The round.
-    /// @param hospital The hospital.
+    /// @param challengeId The challenge that demands it.
     /// @param index Which of the drawn ones.
     /// @param opening What shows it.
-    function answer(uint64 round, uint16 hospital, uint256 index, Opening calldata opening) external;
+    function answer(uint256 challengeId, uint256 index, Opening calldata opening) external;
 
     /// @notice Vote to void; the second third of the electors to do so voids.
     /// @param caseId The case.
     function vote(uint256 caseId) external;
 
-    /// @notice End a case after its deadline: void if drawn leaves were not all opened, else released. Anyone.
+    /// @notice End a case after its deadline: void if leaves drawn in it were not all opened, else released. Anyone.
     /// @param caseId The case.
     function conclude(uint256 caseId) external;
 
@@ -257,6 +263,11 @@ interface IDisputeCourt {
     /// @param signature Its signature over round, hospital and that root.
     function proveReceipt(uint64 round, uint16 hospital, bytes32 signedRoot, bytes calldata signature) external;
 
+    /// @notice Prove that a hospital's entry has more devices than its roster of the epoch; otherwise as `proveLeaf`.
+    /// @param round The round.
+    /// @param hospital The hospital.
+    function proveCount(uint64 round, uint16 hospital) external;
+
     /// @notice The ledger whose entries are disputed.
     function ledger() external view returns (IContributionLedger);
     /// @notice What bonds are posted in.
@@ -286,18 +297,16 @@ interface IDisputeCourt {
         external
         view
         returns (uint256 caseId, address challenger, bool settled);
-    /// @notice The demand about an entry.
-    /// @param round The round.
-    /// @param hospital The hospital.
-    function demandOf(uint64 round, uint16 hospital) external view returns (DemandView memory);
+    /// @notice A demand.
+    /// @param challengeId The challenge that it is.
+    function demandOf(uint256 challengeId) external view returns (DemandView memory);
     /// @notice The point that a drawn leaf covers, and over what it was drawn: weight, volume and compute take turns, and
     /// one in which the entry has nothing leaves its turn to the next.
-    /// @param round The round.
-    /// @param hospital The hospital.
+    /// @param challengeId The challenge that demands it.
     /// @param index Which of the drawn ones.
     /// @return lane Over what.
     /// @return point Below the entry's total in that lane.
-    function pointOf(uint64 round, uint16 hospital, uint256 index) external view returns (Lane lane, uint256 point);
+    function pointOf(uint256 challengeId, uint256 index) external view returns (Lane lane, uint256 point);
     /// @notice Whether a hospital was convicted, and slashed, over an entry.
     /// @param round The round.
     /// @param hospital The hospital.

@@ -26,6 +26,8 @@ contract AccountsTest is Governed {
         eq(consortium.activeHospitalOf(NEXT), 1, "active");
         eq(consortium.hospitalIdOf(account(1)), 0, "the old account acts no more");
         eq(consortium.pendingAccount(1), address(0), "nothing is pending");
+        address[] memory all = consortium.accountsOf(1);
+        isTrue(all.length == 2 && all[0] == account(1) && all[1] == NEXT, "both are remembered");
         eq(consortium.activeSet(), 2 + 4 + 8, "set");
         vm.expectRevert(abi.encodeWithSelector(IConsortium.NotHospital.selector, account(1)));
         vm.prank(account(1));

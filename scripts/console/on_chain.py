@@ -9,13 +9,16 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast, get_type_hints
 
 from chain.contracts import Contracts
+from chain.keystore import load_key, read_password
 from chain.sender import Sender
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json
 from scripts.console.session import (
+    PASSWORD_VARIABLE,
     open_deployment,
     open_keyring,
     open_outbox,
@@ -93,6 +96,16 @@ class Signing(OnChain):
             self.keyring.hospital(self.contracts.consortium.hospital(number).id),
             outbox=open_outbox(self.home),
         )
+
+    def anybody(self, keystore: Path) -> Sender:
+        """Who sends with a key of its own, in an encrypted keystore file.
+
+        Raises:
+            BadKey: the file is no keystore.
+            BadPassword: the password is missing, or another one.
+        """
+        password = read_password(file=self.password_file, env=PASSWORD_VARIABLE)
+        return Sender(self.contracts.w3, load_key(keystore, password), outbox=open_outbox(self.home))
 
     def operator(self) -> Sender:
         """Who sends as the operator of the federation."""

@@ -64,6 +64,9 @@ class RoundBook(Protocol):
     def value(self, round_number: int, said: Mapping[int, ValidatorRecord]) -> None:
         """Commit and then reveal what each hospital says of the others' cohorts."""
 
+    def begin_signing(self, round_number: int, hospitals: Collection[int]) -> frozenset[int]:
+        """Those of the hospitals that may sign what they say of a round; the others have, before they were killed."""
+
     def enter(self, round_number: int, entries: Mapping[int, Submission]) -> None:
         """Record each hospital's entry."""
 
@@ -126,6 +129,10 @@ class OfflineBook:
 
     def value(self, round_number: int, said: Mapping[int, ValidatorRecord]) -> None:
         """Nothing to record."""
+
+    def begin_signing(self, round_number: int, hospitals: Collection[int]) -> frozenset[int]:
+        """All of them: there is no court that could hold a second version against anybody."""
+        return frozenset(hospitals)
 
     def enter(self, round_number: int, entries: Mapping[int, Submission]) -> None:
         """Nothing to record."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from chain.clock import Clock
@@ -21,6 +22,7 @@ from scripts.federation.facts import LedgerFacts
 from scripts.federation.ledger_facts import facts_of
 from scripts.federation.objections import void_entries
 from scripts.federation.record import RoundRecord, ValidatorRecord
+from scripts.federation.signing_journal import SigningJournal
 
 T = TypeVar("T")
 
@@ -37,7 +39,13 @@ class ChainBook:
     """Records rounds on a `ContributionLedger`."""
 
     def __init__(
-        self, contracts: Contracts, signatories: Signatories, clock: Clock, *, resumed: bool = False
+        self,
+        contracts: Contracts,
+        signatories: Signatories,
+        clock: Clock,
+        *,
+        folder: Path,
+        resumed: bool = False,
     ) -> None:
         """Take over where the ledger stands; a round left open by an earlier run is closed unpaid.
 
@@ -45,6 +53,7 @@ class ChainBook:
             contracts: the deployment.
             signatories: who sends.
             clock: how phases' time passes.
+            folder: the run's folder, where the hospitals note what they have signed.
             resumed: the run was recorded here before: what it left open is settled by whoever resumes it.
 
         Raises:
@@ -55,6 +64,7 @@ class ChainBook:
         self._coordinator = signatories.coordinator
         self._hospitals = signatories.hospitals
         self._clock = clock
+        self._journal = SigningJournal(folder, chain_id=self.chain_id, ledger=self.ledger)
         self._k_min = contracts.ledger.params().k_min
         for hospital, sender in self._hospitals.items():
             found = contracts.consortium.hospital_id_of(sender.address)
@@ -159,6 +169,10 @@ class ChainBook:
                 salt=record.salt,
             )
         self._await(round_number, Phase.ENTRY)
+
+    def begin_signing(self, round_number: int, hospitals: Collection[int]) -> frozenset[int]:
+        """Those of the hospitals that have signed nothing of the round before, which is on disk then."""
+        return self._journal.begin(round_number, hospitals)
 
     def enter(self, round_number: int, entries: Mapping[int, Submission]) -> None:
         """Each hospital submits the children of its root and the digest of its part of the bundle."""

@@ -8,12 +8,17 @@ from chain.court import ChallengeRecord
 from chain.history import read_round
 from chain.phases import CaseOutcome, Fault
 from chain.sender import Sender
+from fl_core.spec import epoch_of
 from scripts.console.errors import CommandError
 from scripts.federation.fault_proofs import find_fault, opening_at
 from scripts.federation.ledger_facts import facts_of
 from scripts.federation.record import HospitalRecord, RoundRecord
 
 DRAW_BLOCKS = 2
+
+
+class NothingProvableError(CommandError):
+    """A bundle shows no fault of an entry that machines check."""
 
 
 def approve_bond(contracts: Contracts, challenger: Sender) -> None:
@@ -41,7 +46,8 @@ def prove_fault(contracts: Contracts, sender: Sender, record: RoundRecord, hospi
         hospital: the accused.
 
     Raises:
-        CommandError: there is no entry, or nothing that machines could check.
+        NothingProvableError: the bundle shows nothing that machines check.
+        CommandError: there is no entry, or no part of it in the bundle.
         ContractError: the court refuses, such as for one that it has convicted already.
     """
     part = part_of(record, hospital)
@@ -50,9 +56,13 @@ def prove_fault(contracts: Contracts, sender: Sender, record: RoundRecord, hospi
         raise CommandError(
             f"hospital {hospital} has no entry in round {record.number}: there is nothing to prove"
         )
+    enrolled = contracts.ledger.epoch_registration(hospital, epoch_of(record.number)).roster_size
+    if found.entry.lanes.n > enrolled:
+        contracts.court.prove_count(sender, record.number, hospital)
+        return Fault.TOO_MANY_DEVICES
     proof = find_fault(record, part, found.entry)
     if proof is None:
-        raise CommandError(
+        raise NothingProvableError(
             f"no leaf of hospital {hospital} in round {record.number} is at fault in a way that machines check: what "
             "`fediomt audit` finds besides can be voted on (`fediomt dispute open`), or leaves be demanded "
             "(`fediomt dispute demand`)"
@@ -67,7 +77,7 @@ def demand_leaves(
     approve_bond(contracts, challenger)
     made = contracts.court.demand(challenger, round_number, hospital)
     clock.wait_blocks(DRAW_BLOCKS)
-    contracts.court.draw(challenger, round_number, hospital)
+    contracts.court.draw(challenger, made.id)
     return made
 
 
@@ -78,15 +88,17 @@ def answer_demand(contracts: Contracts, sender: Sender, record: RoundRecord, hos
         CommandError: nothing is asked for, or the bundle cannot show a leaf.
     """
     part, court = part_of(record, hospital), contracts.court
-    asked = court.demand_of(record.number, hospital)
-    if not asked.drawn:
+    asked = [
+        demand for demand in court.demands_in(court.open_case_of(record.number, hospital)) if demand.drawn
+    ]
+    if not asked:
         raise CommandError(
             f"no leaves of hospital {hospital} are drawn in round {record.number}: nothing to answer"
         )
-    closed = [index for index in range(court.openings()) if index not in asked.answered]
-    for index in closed:
-        point = court.point_of(record.number, hospital, index)
-        court.answer(sender, record.number, hospital, index, opening_at(record, part, point))
+    every = range(court.openings())
+    closed = [(demand.challenge_id, i) for demand in asked for i in every if i not in demand.answered]
+    for challenge, index in closed:
+        court.answer(sender, challenge, index, opening_at(record, part, court.point_of(challenge, index)))
     return len(closed)
 
 

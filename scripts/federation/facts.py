@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chain.records import AccountTenure
 from incentives import RecordedClose, RecordedEntry
 
 
@@ -46,6 +47,9 @@ class LedgerFacts:
         ready: each hospital's ready-list digest.
         reveals: by hospital.
         entries: by hospital.
+        accounts: every account that acts or acted for each hospital.
+        opened_at: when the round was opened, in unix seconds.
+        closed_at: when it was closed, None before.
         accepted_digest: bundle digest that reached quorum, or None before.
         close: what the ledger says of the closing, or None before.
         hospitals: ids reach up to this number, in the ledger's packing of scores; 0 where that is not known.
@@ -69,6 +73,9 @@ class LedgerFacts:
     ready: Mapping[int, bytes]
     reveals: Mapping[int, RevealFacts]
     entries: Mapping[int, EntryFacts]
+    accounts: Mapping[int, tuple[AccountTenure, ...]]
+    opened_at: int = 0
+    closed_at: int | None = None
     accepted_digest: bytes | None = None
     close: RecordedClose | None = None
     hospitals: int = 0
@@ -79,6 +86,16 @@ class LedgerFacts:
     def unpaid(self) -> bool:
         """Whether the round closed without quorum: it may have stopped anywhere, and the ledger has a part of it."""
         return self.close is not None and not self.close.paid
+
+    def signatories(self, hospital: int) -> frozenset[bytes]:
+        """The accounts that acted for a hospital at some time in the round: what they sign binds it, as in court."""
+        tenures = self.accounts.get(hospital, ())
+        return frozenset(t.account for t in tenures if t.touches(self.opened_at, self.closed_at))
+
+    def enrolled_by(self, hospital: int) -> frozenset[bytes]:
+        """The accounts that had acted for a hospital by the end of the round: one of them signed the epoch's keys."""
+        tenures = self.accounts.get(hospital, ())
+        return frozenset(t.account for t in tenures if t.touches(0, self.closed_at))
 
     def has(self, recorded: Mapping[int, object], hospital: int) -> bool:
         """Whether a bundle can be held against what a hospital recorded: of an unpaid round only if it did."""

@@ -43,7 +43,10 @@ def find_fault(record: RoundRecord, part: HospitalRecord, recorded: RecordedEntr
         part: the hospital's part of it.
         recorded: its entry on the ledger.
     """
-    leaves, rule = _leaves(record, part), record.rule
+    try:
+        leaves, rule = _leaves(record, part), record.rule
+    except IncentivesError:  # no leaf has such scores, so these are not what was submitted
+        return None
     real = {item.slot for item in part.contributions}
     expected = [
         leaf_lanes(rule, leaf, quality_scored=record.device_quality_scored) if slot in real else NO_LANES

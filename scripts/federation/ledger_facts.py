@@ -62,6 +62,9 @@ def facts_of(contracts: Contracts, history: RoundHistory) -> LedgerFacts:
             )
             for item in history.submissions
         },
+        accounts=contracts.consortium.accounts_of(sorted(record.active)),
+        opened_at=record.opened_at,
+        closed_at=record.closed_at or None,
         accepted_digest=record.accepted_digest if any(record.accepted_digest) else None,
         close=_close(history),
         hospitals=record.hospital_count,

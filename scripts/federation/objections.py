@@ -2,12 +2,12 @@
 
 What hospitals attest is the digest of the bundle: that this is what was recorded. Models, sums and scores follow from
 each other, so a difference there stops the round. A hospital's leaves are its own: where all that differs is in them,
-the others attest, and have that entry voided before the round is closed, so that it counts for nothing.
+the others attest, and have that entry voided before the round is closed, so that it counts for nothing. They are its
+own only where it put the digest of its part on the ledger, or signed it: else the coordinator may have altered them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from chain.contracts import Contracts
@@ -16,29 +16,31 @@ from chain.sender import Sender
 from fl_core.canonical import digest_json
 from incentives import Finding
 from scripts.console.errors import CommandError
-from scripts.federation.disputes import approve_bond, prove_fault
+from scripts.federation.disputes import NothingProvableError, approve_bond, prove_fault
 from scripts.federation.record import RoundRecord
 
-_OWN_CHECKS = frozenset({"leaves", "class caps", "receipts", "entry"})
-_WHOSE = re.compile(r"hospital (\d+), ")
+_OWN_CHECKS = frozenset({"leaves", "class caps", "receipts", "entry", "form"})
 
 Objections = Mapping[int, Sequence[Finding]]
 """What is held against hospitals' entries, by hospital."""
 
 
-def objections_of(findings: Sequence[Finding], hospitals: Collection[int]) -> Objections | None:
+def objections_of(
+    findings: Sequence[Finding], hospitals: Collection[int], answerable: Collection[int]
+) -> Objections | None:
     """The hospitals whose own leaves explain all findings, with what was found; None where they do not.
 
     Args:
         findings: of one hospital's recomputation; none explain themselves.
         hospitals: those of the round, of which at most a third can be accused: it takes two thirds to attest.
+        answerable: those whose parts of the bundle are shown to be their own, see `part_signatures`.
     """
     held: dict[int, list[Finding]] = {}
     for finding in findings:
-        whose = _WHOSE.match(finding.subject)
-        if finding.check not in _OWN_CHECKS or whose is None or int(whose[1]) not in hospitals:
+        whose = finding.hospital
+        if finding.check not in _OWN_CHECKS or whose is None or whose not in answerable:
             return None
-        held.setdefault(int(whose[1]), []).append(finding)
+        held.setdefault(whose, []).append(finding)
     return held if 3 * len(held) <= len(hospitals) else None
 
 
@@ -71,7 +73,7 @@ def void_entries(
             continue
         try:
             prove_fault(contracts, first, record, accused)
-        except CommandError:  # nothing that machines check
+        except NothingProvableError:
             approve_bond(contracts, first)
             evidence = evidence_digest(findings)
             made = contracts.court.challenge(first, record.number, accused, evidence)

@@ -135,7 +135,7 @@ def check_own_receipt(
     result.lines.append(CheckLine("receipt", "it opens with the device's own key"))
     result.lines.append(_leaf(expected, result.receipt))
     result.lines.append(_proof(record, result.receipt, hospital, facts))
-    result.lines.append(check_signature(record, part, result.receipt))
+    result.lines.append(check_signature(record, part, result.receipt, facts))
     result.due = _due(record, result.receipt, hospital, facts)
     return result
 

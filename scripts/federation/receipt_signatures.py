@@ -10,6 +10,7 @@ from fl_core.errors import FlError
 from fl_core.secagg import Advertisement
 from fl_core.signing import TypedMessage
 from scripts.federation.checks.line import CheckLine, same
+from scripts.federation.facts import LedgerFacts
 from scripts.federation.receipts import OpenedReceipt
 from scripts.federation.record import HospitalRecord, RoundRecord
 from scripts.federation.signing import domain_of, verifier_of
@@ -32,14 +33,22 @@ def receipt_message(record: RoundRecord, hospital: int, root: bytes) -> TypedMes
     )
 
 
-def check_signature(record: RoundRecord, part: HospitalRecord, receipt: OpenedReceipt) -> CheckLine:
-    """Whether the hospital's account signed the root that a receipt says it leads to."""
-    if not receipt.signature:
-        return CheckLine("signature", _WHAT, skipped="the receipt was made before hospitals signed them")
+def check_signature(
+    record: RoundRecord, part: HospitalRecord, receipt: OpenedReceipt, facts: LedgerFacts | None
+) -> CheckLine:
+    """Whether the hospital signed the root that a receipt says it leads to.
+
+    With a ledger the signer must be an account that the consortium had for the hospital in the round, as in court: a
+    receipt that another key signed, or none, binds nobody. Without one it is the account that signed the hospital's
+    own keys.
+    """
     message = receipt_message(record, part.hospital, receipt.root)
     try:
-        signer = verifier_of(record.chain_id).recover(message, receipt.signature).hex()
+        signer = verifier_of(record.chain_id).recover(message, receipt.signature)
     except FlError as error:
-        signer = f"nobody ({error})"
-    account = Advertisement.decode(part.keys).address.hex()
-    return CheckLine("signature", _WHAT, tuple(same("receipt", "signer of the root", account, signer)))
+        found, signer = f"nobody ({error})", b""
+    else:
+        found = signer.hex()
+    own = {Advertisement.decode(part.keys).address} if facts is None else facts.signatories(part.hospital)
+    expected = found if signer in own else " or ".join(sorted(account.hex() for account in own))
+    return CheckLine("signature", _WHAT, tuple(same("receipt", "signer of the root", expected, found)))

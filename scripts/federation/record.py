@@ -1,6 +1,6 @@
 """A round's record: what the bundle holds, as dataclasses, with their canonical files and back.
 
-Files of a bundle: `round.json` (spec, rule, beacon, validators, who is in the sum over hospitals), one
+Files of a bundle: `round.json` (spec, rule, beacon, validators, who is in the sum over hospitals, signatures), one
 `hospital-<id>.json` each, and `tensors.safetensors` (models, and the sums that the profile lets be seen). A hospital's
 entry carries the digest of its own file; hospitals attest the digest of the whole.
 """
@@ -8,7 +8,7 @@ entry carries the digest of its own file; hospitals attest the digest of the who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -163,6 +163,7 @@ class RoundRecord:
         total: the sum over hospitals, or None.
         validators: what each hospital said of the round.
         root_update: what the root set taught, float32 (d,), where the spec's rule takes it.
+        signed_parts: signatures of hospitals over the digests of their parts, where no entry on the ledger names these.
     """
 
     run: str
@@ -181,6 +182,7 @@ class RoundRecord:
     joint: CohortReport | None = None
     total: Release | None = None
     root_update: NDArray[np.float32] | None = None
+    signed_parts: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def device_quality_scored(self) -> bool:
@@ -238,6 +240,7 @@ class RoundRecord:
                 "validators": {str(h): record.to_json() for h, record in self.validators.items()},
                 "joint": None if self.joint is None else report_json(self.joint),
                 "total": None if self.total is None else release_json(self.total),
+                "signed_parts": {str(h): signature.hex() for h, signature in self.signed_parts.items()},
             }
         )
         return files
@@ -279,6 +282,7 @@ class RoundRecord:
                 total=None
                 if common["total"] is None
                 else read_release(JOINT_HOSPITAL, common["total"], tensors),
+                signed_parts={int(h): bytes.fromhex(text) for h, text in common["signed_parts"].items()},
             )
             name = TENSORS_FILE
             record._check_shapes()

@@ -72,7 +72,11 @@ def settle(run: Run, consortium: Consortium, clock: Clock) -> list[str]:
     stood = found.phase
     if stood is not Phase.CLOSED:
         book = ChainBook(
-            consortium.contracts, consortium.signatories(run.settings.hospitals), clock, resumed=True
+            consortium.contracts,
+            consortium.signatories(run.settings.hospitals),
+            clock,
+            folder=run.folder,
+            resumed=True,
         )
         book.abandon_open_round()
     if ledger.round(last).paid:

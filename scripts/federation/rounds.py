@@ -33,6 +33,7 @@ from scripts.federation.contributions import (
     valued_means,
 )
 from scripts.federation.objections import objections_of
+from scripts.federation.part_signatures import answerable, needed_signatures, part_message
 from scripts.federation.population import Population
 from scripts.federation.quarantine import decide
 from scripts.federation.receipt_signatures import receipt_message
@@ -101,6 +102,9 @@ class Coordinator:
         self._history: dict[int, list[RoundEvidence]] = {h.id: [] for h in population.hospitals}
         self._watch: Watch | None = None
         self._checkers = {h.id: RoundChecker() for h in population.hospitals}
+        self._handed: dict[
+            int, bytes
+        ] = {}  # signatures with which hospitals handed over their parts of a round
 
     @property
     def epoch(self) -> int:
@@ -215,6 +219,7 @@ class Coordinator:
         with one_blas_thread():  # as whoever recomputes it does
             record, quality, entries = self._contribute(draft)
         book.enter(number, entries)
+        record = self._with_needed_signatures(record)
         for transcript in outcome.transcripts:
             self._store.keep_transcript(transcript)
         digest = self._store.write_bundle(number, record.to_files())
@@ -266,6 +271,7 @@ class Coordinator:
         self._watch, decisions = decide(self._watch, draft, self._history)
         for number, evidence in evidence_of(draft).items():
             self._history[number].append(evidence)
+        signing = self._book.begin_signing(draft.number, [h.id for h in self._population.hospitals])
         parts: dict[int, HospitalRecord] = {}
         quality: dict[int, dict[bytes, int]] = {}
         submissions: dict[int, Submission] = {}
@@ -273,15 +279,24 @@ class Coordinator:
             part = replace(draft.hospitals[hospital.id], decisions=decisions[hospital.id])
             quality[hospital.id] = qualities(draft, hospital.id, self._history)
             contributions = contributions_of(draft, part, quality[hospital.id], unpaid)
-            if contributions:
+            if contributions and hospital.id in signing:
                 salts = tuple(secrets.token_bytes(32) for _ in range(tree_width(len(hospital.devices))))
                 part = replace(part, contributions=contributions, salts=salts)
                 entry = entry_of(draft, part)
                 signature = hospital.edge.sign(receipt_message(draft, hospital.id, entry.root.hash))
                 part = replace(part, receipts=seal_receipts(entry, hospital.edge.roster, signature))
                 submissions[hospital.id] = Submission(entry=entry, bundle_digest=part.digest)
+            if hospital.id in signing:
+                message = part_message(draft, hospital.id, part.digest)
+                self._handed[hospital.id] = hospital.edge.sign(message)
             parts[hospital.id] = part
         return replace(draft, hospitals=parts), quality, submissions
+
+    def _with_needed_signatures(self, record: RoundRecord) -> RoundRecord:
+        """The record with the signatures of the parts that their hospitals did not put on the ledger as they are."""
+        facts, handed = self._book.facts(record.number), self._handed
+        self._handed = {}
+        return replace(record, signed_parts=needed_signatures(record, facts, handed))
 
     def _attest(self, number: int, digest: bytes) -> None:
         """Every hospital recomputes the round from the bundle as stored, and attests it only if nothing differs.
@@ -302,7 +317,9 @@ class Coordinator:
                 record.plan, record.beacon
             )  # who attests holds the root set too
             findings += check_root_update(record, taught)
-            objections = None if facts is None else objections_of(findings, self._checkers)
+            objections = (
+                None if facts is None else objections_of(findings, self._checkers, answerable(record, facts))
+            )
             if findings and objections is None:
                 raise RoundRejectedError(number, hospital, findings[0])
             if objections is None or hospital not in objections:

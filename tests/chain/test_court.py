@@ -16,6 +16,7 @@ from chain_world import (
 
 from chain.contract_errors import (
     AlreadyConvicted,
+    AlreadyDemanded,
     CaseRunning,
     NoFault,
     NotElector,
@@ -26,7 +27,9 @@ from chain.contract_errors import (
 )
 from chain.court import LeafProof
 from chain.errors import RecordError
+from chain.keys import development_key, fund
 from chain.phases import CaseOutcome, Fault
+from chain.sender import Sender
 from chain.signing import Domain, EthereumSigner, TypedMessage, typed_digest
 from incentives.node import Node, parent
 from incentives.sum_tree import SumTree
@@ -175,14 +178,50 @@ def test_receipts_are_signed_in_the_ledgers_domain_and_convict_who_signed_anothe
     assert court.is_convicted(1, LIAR)
 
 
+def test_each_hospital_has_a_draw_of_its_own_and_no_second_one(world: World):
+    entered(world)
+    court = world.contracts.court
+    first = court.demand(stake(world, 2), 1, LIAR)
+    second = court.demand(stake(world, 3), 1, LIAR)
+    assert first.case_id == second.case_id
+    world.clock.wait_blocks(2)
+    court.draw(world.governance, second.id)
+    undrawn, drawn = court.demands_in(first.case_id)
+    assert (undrawn.challenge_id, undrawn.drawn) == (first.id, False)
+    assert (drawn.challenge_id, drawn.drawn, drawn.answered) == (second.id, True, frozenset())
+    assert court.point_of(second.id, 0).place >= 0
+    with pytest.raises(AlreadyDemanded, match="already by hospital 2"):
+        court.demand(stake(world, 2), 1, LIAR)
+
+
+def test_every_account_that_a_hospital_had_is_known_and_when(world: World):
+    consortium, before = world.contracts.consortium, world.hospitals[2]
+    moved = Sender(world.w3, development_key(7_777))
+    fund(world.w3, [moved.address], 10**18)
+    consortium.propose_account(before, moved.address)
+    consortium.accept_account(moved, 2)
+    first, second = consortium.accounts_of([1, 2])[2]
+    assert (first.account, second.account) == tuple(
+        bytes.fromhex(sender.address[2:]) for sender in (before, moved)
+    )
+    assert first.until == second.since > first.since
+    assert second.until is None
+    assert consortium.court_over(2) == consortium.dispute_court()
+    assert first.touches(second.since, None)
+    assert not first.touches(second.since + 1, None)
+    assert not second.touches(0, second.since - 1)
+
+
 def test_what_there_is_not_is_said_in_a_line(world: World):
     entered(world)
     court = world.contracts.court
     with pytest.raises(RecordError, match="there is no case 9"):
         court.case(9)
-    with pytest.raises(NothingToDraw, match="demand first"):
-        court.draw(world.governance, 1, LIAR)
+    with pytest.raises(NothingToDraw, match="challenge 1 demands no leaves"):
+        court.draw(world.governance, 1)
     with pytest.raises(OwnEntry, match="cannot challenge its own entry"):
         court.challenge(stake(world, LIAR), 1, LIAR, digest("evidence"))
-    assert court.demand_of(1, LIAR).case_id == 0
+    assert court.demands_in(1) == ()
+    with pytest.raises(NoFault, match="no fault"):
+        court.prove_count(world.governance, 1, LIAR)
     assert court.cases() == ()

@@ -125,6 +125,7 @@ def test_the_tree_of_disclosed_entries_is_verified_and_a_foreign_settlement_toke
     assert all(check.problem is None for check in checks.values())
     assert checks["settlement"].contract is None
     tree = checks["disclosed_tree"]
+    assert tree.address == contracts.deployment.disclosed_tree
     set_code(world, tree.address, changed(code_at(world, tree.address), 100))
     assert problems(contracts) == {"disclosed_tree": "its code differs from byte 100 on"}
 

@@ -20,21 +20,26 @@ from chain.connect import connect
 from chain.deploy import DeployConfig
 from chain.errors import EngineMissing
 from chain.history import read_round
+from chain.keys import Key, fund
+from chain.keystore import save_key
 from chain.node import AnvilNode
 from chain.phases import CaseOutcome
+from chain.signing import EthereumSigner
 from incentives import DEFAULT_RULE, HospitalEntry, Node, parent
 from scripts.federation import rounds
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium, found_consortium
 from scripts.federation.contributions import entry_of
 from scripts.federation.keyring import DevelopmentKeyring
+from scripts.federation.receipt_signatures import receipt_message
 from scripts.federation.run import Run
 from scripts.federation.settings import RunSettings
+from scripts.federation.signed_root import SignedRoot
 from scripts.federation.story import run_on_chain
 
 pytestmark = pytest.mark.node
 
-CHAIN, LIAR, HONEST, CHALLENGER = 31337, 1, 2, 3
+CHAIN, LIAR, HONEST, CHALLENGER, SIGNED = 31337, 1, 2, 3, 4
 LIED, TRUE = 1, 2
 
 
@@ -124,7 +129,13 @@ def test_a_lie_in_a_treasury_leaf_is_found_convicted_voided_and_slashed_and_nobo
         "no leaf of hospital 2",
     )
     proved = disputed.ask("dispute", "prove", str(LIED), str(LIAR), "--by", "3", "--run", "told")
-    assert proved == {"round": LIED, "hospital": LIAR, "fault": "wrong_lanes", "voided": True}
+    assert proved == {
+        "round": LIED,
+        "hospital": LIAR,
+        "fault": "wrong_lanes",
+        "voided": True,
+        "slashed": True,
+    }
     slashed = contracts.court.slash_amount()
     assert contracts.consortium.hospital(LIAR).bond == bond - slashed
     assert contracts.settlement.balance_of(contracts.consortium.slash_recipient()) == slashed
@@ -142,9 +153,10 @@ def test_an_honest_hospital_opens_the_leaves_that_are_drawn_and_keeps_its_entry_
     assert made["outcome"] == "open"
     assert contracts.ledger.entry(TRUE, HONEST).frozen
     case = str(made["case"])
-    assert disputed.ask("dispute", "show", case)["demand"] == {"drawn": True, "leaves": 8, "answered": []}
+    (demand,) = disputed.ask("dispute", "show", case)["demands"]
+    assert demand == {"challenge": demand["challenge"], "drawn": True, "leaves": 8, "answered": []}
     disputed.ask("dispute", "answer", str(TRUE), str(HONEST), "--run", "told")
-    assert disputed.ask("dispute", "show", case)["demand"]["answered"] == list(range(8))
+    assert disputed.ask("dispute", "show", case)["demands"][0]["answered"] == list(range(8))
     held = contracts.settlement.balance_of(disputed.consortium.keyring.hospital(HONEST).address)
     ended = disputed.ask("dispute", "conclude", case, "--by", "4", "--wait")
     assert ended["outcome"] == "upheld"
@@ -160,3 +172,42 @@ def test_then_everybody_but_the_liar_is_paid_for_the_round_that_it_lied_in(dispu
     found = read_round(contracts, LIED)
     assert {claim.hospital for claim in found.treasury_claims} == {2, 3, 4}
     assert {case.outcome for case in contracts.court.cases()} == {CaseOutcome.UPHELD}
+
+
+def test_a_device_has_its_hospital_convicted_by_a_receipt_that_contradicts_the_ledger(disputed):
+    contracts, record = disputed.contracts, disputed.run.summaries[1].record
+    device = f"0x{record.hospitals[SIGNED].contributions[0].device.hex()}"
+    saved, other = disputed.folder / "own.json", disputed.folder / "other.json"
+    ours = ("ledger", "receipt", "--round", str(TRUE), "--device", device, "--run", "told")
+    assert disputed.ask(*ours, "--save", str(saved))["round"] == TRUE
+    prove = ("dispute", "prove-receipt")
+    assert_one_line_error(disputed.run_command(*prove, str(saved)), "--by", "--from")
+    assert_one_line_error(disputed.run_command(*prove, str(saved), "--by", "3"), "there is no fault to prove")
+
+    honest = SignedRoot.read(saved)
+    assert honest.root == contracts.ledger.entry(TRUE, SIGNED).root
+    message = receipt_message(record, SIGNED, bytes(32))
+    for index, words in ((CHALLENGER, "was not the account of hospital 4"), (SIGNED, "")):
+        key = disputed.consortium.keyring.hospital(index)
+        replace(honest, root=bytes(32), signature=EthereumSigner(key).sign(message)).write(other)
+        if words:
+            assert_one_line_error(disputed.run_command(*prove, str(other), "--by", "3"), words)
+    replace(honest, ledger=bytes(20)).write(saved)
+    assert_one_line_error(disputed.run_command(*prove, str(saved), "--by", "3"), "--home")
+    saved.write_text("{}")
+    assert_one_line_error(disputed.run_command(*prove, str(saved), "--by", "3"), "is no signed root")
+
+    advocate, password = Key.random(), disputed.folder / "password"
+    fund(contracts.w3, [advocate.address], 10**18)
+    password.write_text("a password\n")
+    keystore = save_key(disputed.folder / "advocate.json", advocate, "a password", light=True)
+    own = ("--from", str(keystore), "--password-file", str(password))
+    proved = disputed.ask(*prove, str(other), *own)
+    assert proved == {
+        "round": TRUE,
+        "hospital": SIGNED,
+        "fault": "other_root",
+        "voided": False,
+        "slashed": True,
+    }
+    assert contracts.court.is_convicted(TRUE, SIGNED)

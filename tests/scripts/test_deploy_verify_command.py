@@ -89,9 +89,13 @@ def test_court_and_council_are_chosen_and_what_does_not_work_is_refused(
         (["--slash", "-1"], ["slash amount", "choose 0 or more"]),
         (["--delay-hours", "nan"], ["council delay seconds", "choose 0 or more"]),
         (["--openings", "0"], ["openings is out of range"]),
+        (["--delay-hours", "23"], ["arbitration_seconds of 86400", "up to 86400 s"]),
+        (["--arbitration-hours", "1"], ["arbitration_seconds of 3600", "up to 3600 s"]),
+        (["--case-hours", "12"], ["exit_seconds of 86400", "its last entry can be disputed for"]),
     ):
         assert_one_line_error(fediomt("deploy", *arguments, "--url", url, cwd=tmp_path), *words)
     chosen = "--challenge-bond 7.5 --slash 20 --case-hours 0.5 --openings 3 --voting-hours 2 --delay-hours 1"
+    chosen += " --arbitration-hours 5"
     outcome = fediomt("deploy", *chosen.split(), "--url", url, cwd=tmp_path)
     assert outcome.code == 0, outcome
     contracts = open_deployment(tmp_path / ".fediomt", url, None)
@@ -100,6 +104,7 @@ def test_court_and_council_are_chosen_and_what_does_not_work_is_refused(
     assert contracts.court.call("caseSeconds") == 1_800
     assert contracts.court.call("openings") == 3
     assert contracts.council.call("votingSeconds") == 7_200
+    assert contracts.desk.call("arbitrationSeconds") == 18_000
     assert contracts.council.execution_delay() == 3_600
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from chain.records import AccountTenure
 from fl_core.cohorts import ready_digest
 from fl_core.models import model_digest
 from fl_core.secagg import Advertisement
@@ -46,6 +47,10 @@ def facts_of_honest(record: RoundRecord) -> LedgerFacts:
             for h, said in record.validators.items()
         },
         entries=entries,
+        accounts={
+            h: (AccountTenure(Advertisement.decode(part.keys).address, 0, None),)
+            for h, part in record.hospitals.items()
+        },
     )
 
 

@@ -36,11 +36,16 @@ def check_enrolment(record: RoundRecord, facts: LedgerFacts | None, rosters: Ros
         if facts is not None and facts.has(facts.ready, hospital):  # who was ready had registered
             root = facts.roster_roots.get(hospital)
             yield from same("participation", f"{who}, roster root", root, roster.root)
+            keys_of = Advertisement.decode(part.keys)
+            known = keys_of.address in facts.enrolled_by(hospital)
+            yield from same(
+                "participation", f"{who}, an account of the consortium's as signer of its keys", True, known
+            )
             yield from same(
                 "participation",
                 f"{who}, commitment to its keys and noise seed",
                 facts.commitments.get(hospital),
-                epoch_commitment(part.seed_digest, Advertisement.decode(part.keys)),
+                epoch_commitment(part.seed_digest, keys_of),
             )
         strangers = sorted(line.address.hex() for line in part.ready if line.address not in roster)
         yield from same("participation", f"{who}, ready devices that are not enrolled", [], strangers)

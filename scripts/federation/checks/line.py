@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -50,6 +50,11 @@ def same(check: str, subject: str, expected: object, found: object) -> Iterator[
     """A finding where two values differ."""
     if expected != found:
         yield Finding(check, subject, shown(expected), shown(found))
+
+
+def concerning(hospital: int | None, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings of what one hospital put on record by itself."""
+    return (replace(finding, hospital=hospital) for finding in findings)
 
 
 def same_by_device(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from fl_core.secagg import Advertisement
 from fl_core.tiers import CohortReport
 from incentives import Finding, tree_width
-from scripts.federation.checks.line import same
+from scripts.federation.checks.line import concerning, same
 from scripts.federation.record import HospitalRecord, RoundRecord
 
 T = TypeVar("T", bytes, int)
@@ -24,10 +24,7 @@ _CHECK = "form"
 def check_one_form(record: RoundRecord) -> Iterator[Finding]:
     """Hold everything in a record that could be written in another way, or besides, to its one form."""
     for hospital, part in record.hospitals.items():
-        who = f"hospital {hospital}"
-        for report in part.cohorts:
-            yield from _report(f"{who}, cohort {report.cohort}", report)
-        yield from _part(who, part)
+        yield from concerning(hospital, _part(f"hospital {hospital}", part))
     if record.joint is not None:
         yield from _report("sum over hospitals", record.joint)
 
@@ -42,6 +39,8 @@ def _report(who: str, report: CohortReport) -> Iterator[Finding]:
 
 
 def _part(who: str, part: HospitalRecord) -> Iterator[Finding]:
+    for report in part.cohorts:
+        yield from _report(f"{who}, cohort {report.cohort}", report)
     enrolled = _addresses(part.advertisements)
     yield from _ordered(f"{who}, advertisements", enrolled)
     yield from _ordered(f"{who}, contributions by slot", [item.slot for item in part.contributions])
