@@ -214,7 +214,7 @@ class Store:
         stale = self.tables.stale
         known = {(row.state, int(row.key)) for row in connection.execute(select(stale))}
         rounds = {key for state, key in stretch.stale if state == "round"}
-        self._sum_paid(connection, sorted(rounds))
+        self._sum_up(connection, sorted(rounds))
         if not stretch.current:
             rows = [{"state": state, "key": key} for state, key in sorted(stretch.stale - known)]
             self._insert(connection, stale, rows)
@@ -251,28 +251,34 @@ class Store:
         ]
         self._insert(connection, table, rows)
 
-    def _sum_paid(self, connection: Connection, rounds: Sequence[int]) -> None:
-        """Sum the payouts of rounds anew, from their rows: nothing is ever added twice."""
-        paid = self.tables.paid
-        claimed = self.tables.event("distributor", "Claimed").table
-        treasury = self.tables.event("distributor", "TreasuryClaimed").table
+    def _sum_up(self, connection: Connection, rounds: Sequence[int]) -> None:
+        """Sum the parts of rounds up anew, from their rows: nothing is ever added twice."""
+        part, event = self.tables.part, self.tables.event
         for number in rounds:
-            connection.execute(delete(paid).where(paid.c.round == number))
-            sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-            for table, leaves in ((claimed, 1), (treasury, 0)):
+            connection.execute(delete(part).where(part.c.round == number))
+            parts: defaultdict[int, dict[str, Any]] = defaultdict(
+                lambda: {"share_e18": 0, "allocated": 0, "forfeited": False, "leaves": 0, "paid": 0}
+            )
+            allocated, forfeited = event("ledger", "Allocated").table, event("ledger", "Forfeited").table
+            for row in connection.execute(select(allocated).where(allocated.c.round == number)):
+                parts[row.hospital] |= {"share_e18": row.share_e18, "allocated": row.amount}
+            for row in connection.execute(select(forfeited).where(forfeited.c.round == number)):
+                parts[row.hospital]["forfeited"] = True
+            for name, leaves in (("Claimed", 1), ("TreasuryClaimed", 0)):
+                table = event("distributor", name).table
                 query = (
                     select(table.c.hospital, func.count(), self.exact_sum(table.c.amount))
                     .where(table.c.round == number)
                     .group_by(table.c.hospital)
                 )
                 for hospital, count, amount in connection.execute(query):
-                    sums[hospital][0] += leaves * count
-                    sums[hospital][1] += int(amount)
-            rows = [
-                {"round": number, "hospital": hospital, "leaves": leaves, "amount": amount}
-                for hospital, (leaves, amount) in sorted(sums.items())
-            ]
-            self._insert(connection, paid, rows)
+                    parts[hospital]["leaves"] += leaves * count
+                    parts[hospital]["paid"] += int(amount)
+            self._insert(
+                connection,
+                part,
+                [{"round": number, "hospital": h, **sums} for h, sums in sorted(parts.items())],
+            )
 
     def exact_sum(self, column: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions
         """The exact sum of a column of numbers, as SQL."""
