@@ -1,8 +1,9 @@
-"""Runs the command line in a process that is killed by SIGKILL at a chosen transaction, seen from the node's side."""
+"""Runs the command line in a process of its own, killed by SIGKILL at a chosen transaction where that is asked for."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command_line import fediomt
+from command_line import Outcome, fediomt
 from faulty_proxy import DROP_AFTER, DROP_BEFORE, FaultyProxy
 
 KILLED = -signal.SIGKILL
@@ -50,6 +51,27 @@ class Killer:
             return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         finally:
             self.proxy.fault, self.proxy.on_drop = lambda asked: None, lambda: None
+
+
+def in_another_process(command: Callable[[], Outcome]) -> Outcome:
+    """What a command says in a forked process, whose limits and memory are its own."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        code = 70
+        try:
+            outcome = command()
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(outcome, pipe)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    outcome: Outcome = pickle.loads(said)
+    return outcome
 
 
 def killed_at(proxy: FaultyProxy, transaction: int, *arguments: str, cwd: Path, lost: bool = False) -> int:
