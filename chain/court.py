@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chain.contract import Contract
 from chain.errors import RecordError
@@ -186,9 +187,7 @@ class CourtClient(Contract):
 
     def demand_of(self, round_number: int, hospital: int) -> DemandRecord:
         """The demand about an entry; case 0 without one."""
-        view = self.call("demandOf", round_number, hospital)
-        answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
-        return DemandRecord(view["case_id"], view["anchor_block"], view["beacon"], answered)
+        return demand_record(self.call("demandOf", round_number, hospital))
 
     def point_of(self, round_number: int, hospital: int, index: int) -> DrawnPoint:
         """The point that a drawn leaf covers, and over what it was drawn."""
@@ -221,18 +220,26 @@ class CourtClient(Contract):
 
     def _cases(self, ids: range | list[int]) -> tuple[CaseRecord, ...]:
         views = self.call_many([("caseOf", [number]) for number in ids])
-        return tuple(
-            CaseRecord(
-                id=number,
-                round=view["round"],
-                hospital=view["hospital"],
-                outcome=CaseOutcome(view["outcome"]),
-                deadline=view["deadline"],
-                electors=ids_of(view["electors"]),
-                votes=ids_of(view["votes"]),
-            )
-            for number, view in zip(ids, views, strict=True)
-        )
+        return tuple(case_record(number, view) for number, view in zip(ids, views, strict=True))
+
+
+def case_record(number: int, view: dict[str, Any]) -> CaseRecord:
+    """A case from its view."""
+    return CaseRecord(
+        id=number,
+        round=view["round"],
+        hospital=view["hospital"],
+        outcome=CaseOutcome(view["outcome"]),
+        deadline=view["deadline"],
+        electors=ids_of(view["electors"]),
+        votes=ids_of(view["votes"]),
+    )
+
+
+def demand_record(view: dict[str, Any]) -> DemandRecord:
+    """A demand from its view."""
+    answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
+    return DemandRecord(view["case_id"], view["anchor_block"], view["beacon"], answered)
 
 
 def _plain(proof: LeafProof) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from chain.receipts import Call
 from chain.records import ProposalRecord
 from scripts.console.account_moves import accept, move
 from scripts.console.errors import CommandError
+from scripts.console.index import Indexed
 from scripts.console.on_chain import OnChain, Signing, with_options
 from scripts.console.options import Hospital
 from scripts.console.output import print_json, print_table, tokens
@@ -161,9 +162,10 @@ def cancel(to: Signing, proposal: Proposal, hospital: Hospital) -> None:
 
 @app.command("list")
 @with_options
-def list_proposals(of: OnChain) -> None:
+def list_proposals(of: Indexed) -> None:
     """All proposals, and where each stands."""
-    lines = [_line(of.contracts, found) for found in of.contracts.council.proposals()]
+    with of.votes() as votes:
+        lines = [_line(of.contracts, found) for found in votes.proposals()]
     if of.as_json:
         print_json(lines)
         return
@@ -176,9 +178,10 @@ def list_proposals(of: OnChain) -> None:
 
 @app.command()
 @with_options
-def show(of: OnChain, proposal: Proposal) -> None:
+def show(of: Indexed, proposal: Proposal) -> None:
     """One proposal: its call, who may vote, who did, and until when."""
-    line = _line(of.contracts, of.contracts.council.proposal(proposal))
+    with of.votes() as votes:
+        line = _line(of.contracts, votes.proposal(proposal))
     if of.as_json:
         print_json(line)
         return

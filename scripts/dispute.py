@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from chain.clock import clock_for
-from chain.contracts import Contracts
 from chain.court import CaseRecord, ChallengeRecord
 from chain.phases import CaseOutcome
 from fl_core.canonical import sha256
 from scripts.console.errors import CommandError
+from scripts.console.index import Indexed
 from scripts.console.on_chain import OnChain, Signing, with_options
 from scripts.console.options import RUNS, RunId, Runs
 from scripts.console.output import console, print_json, print_table, tokens
@@ -32,9 +32,10 @@ COLUMNS = ("case", "round", "hospital", "outcome", "votes", "electors", "deadlin
 
 @app.command(name="list")
 @with_options
-def list_cases(of: OnChain) -> None:
+def list_cases(of: Indexed) -> None:
     """All cases, and how each stands."""
-    lines = [_case_json(case) for case in of.contracts.court.cases()]
+    with of.votes() as votes:
+        lines = [_case_json(case) for case in votes.cases()]
     if of.as_json:
         print_json(lines)
     else:
@@ -43,16 +44,22 @@ def list_cases(of: OnChain) -> None:
 
 @app.command()
 @with_options
-def show(of: OnChain, case: Case) -> None:
+def show(of: Indexed, case: Case) -> None:
     """A case: its challenges, its votes, and the leaves that were demanded."""
-    found = of.contracts.court.case(case)
-    value = {
+    with of.votes() as votes:
+        dispute = votes.dispute(case)
+    found, demanded = dispute.case, dispute.demand
+    value: dict[str, Any] = {
         **_case_json(found),
-        "challenges": [
-            _challenge_json(item) for item in of.contracts.court.challenges() if item.case_id == case
-        ],
-        "demand": _demand_json(of.contracts, found),
-        "convicted": of.contracts.court.is_convicted(found.round, found.hospital),
+        "challenges": [_challenge_json(item) for item in dispute.challenges],
+        "demand": None
+        if demanded is None
+        else {
+            "drawn": demanded.drawn,
+            "leaves": of.contracts.court.openings(),
+            "answered": sorted(demanded.answered),
+        },
+        "convicted": dispute.convicted,
     }
     if of.as_json:
         print_json(value)
@@ -206,13 +213,6 @@ def _case_json(case: CaseRecord) -> dict[str, Any]:
 
 def _challenge_json(item: ChallengeRecord) -> dict[str, Any]:
     return {"challenge": item.id, "challenger": item.challenger, "settled": item.settled}
-
-
-def _demand_json(contracts: Contracts, case: CaseRecord) -> dict[str, Any] | None:
-    found = contracts.court.demand_of(case.round, case.hospital)
-    if found.case_id != case.id:
-        return None
-    return {"drawn": found.drawn, "leaves": contracts.court.openings(), "answered": sorted(found.answered)}
 
 
 def _say(of: OnChain, case: int, text: str) -> None:

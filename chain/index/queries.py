@@ -16,7 +16,7 @@ from chain.errors import RecordError
 from chain.history import ROUND_EVENTS, RoundHistory, assemble_round
 from chain.index.columns import from_row
 from chain.index.record import EntryLine, RoundLine
-from chain.index.schema import EventTable, StateTable
+from chain.index.schema import EventTable
 from chain.index.store import Store
 from chain.ledger import round_record
 from chain.records import EntryRecord, HospitalRecord, Lanes, RoundRecord, RuleRecord
@@ -63,12 +63,11 @@ class IndexRecord:
         """A hospital; RecordError where nobody was admitted under that id."""
         state = self.store.tables.states["hospital"]
         with self.store.database.reading() as connection:
-            query = _view(state).where(state.table.c.of_hospital == max(hospital, 0))
-            row = connection.execute(query).one_or_none()
+            found = self.store.views(connection, "hospital", state.table.c.of_hospital == max(hospital, 0))
             count = connection.execute(select(func.count()).select_from(state.table)).scalar_one()
-        if row is None:
+        if not found:
             raise RecordError(f"there is no hospital {hospital}: ids are 1 to {count}")
-        return hospital_record(hospital, from_row(state.fields, row[1:]))
+        return hospital_record(hospital, found[0][1])
 
     def claims_of(self, payee: str) -> list[PaidClaim]:
         """Leaves that were paid to an account of its own, in order."""
@@ -94,13 +93,11 @@ class IndexRecord:
         return round_number
 
     def _records(self, connection: Connection, numbers: Sequence[int] | None = None) -> list[RoundRecord]:
-        state = self.store.tables.states["round"]
-        query = _view(state).order_by(state.table.c.of_round)
-        if numbers is not None:
-            query = query.where(state.table.c.of_round.in_(numbers))
-        return [
-            round_record(number, from_row(state.fields, view)) for number, *view in connection.execute(query)
-        ]
+        table = self.store.tables.states["round"].table
+        found = self.store.views(
+            connection, "round", *([] if numbers is None else [table.c.of_round.in_(numbers)])
+        )
+        return [round_record(number, view) for (number,), view in found]
 
     def _entry_lines(
         self, connection: Connection, *, hospital: int | None = None, round_number: int | None = None
@@ -124,11 +121,7 @@ class IndexRecord:
         tables = self.store.tables
         records = self._records(connection, numbers)
         only = None if numbers is None else numbers[0]
-        rule = tables.states["rule"]
-        rules = {
-            number: RuleRecord(**from_row(rule.fields, view))
-            for number, *view in connection.execute(_view(rule))
-        }
+        rules = {number: RuleRecord(**view) for (number,), view in self.store.views(connection, "rule")}
         entries: defaultdict[int, list[EntryRecord]] = defaultdict(list)
         for line in self._entry_lines(connection, round_number=only):
             entries[line.entry.round].append(line.entry)
@@ -183,14 +176,6 @@ class IndexRecord:
         query = _in_order(table, *(table.c[name] for name in values), table.c.at_block, table.c.at_tx)
         rows = connection.execute(query.where(*conditions)).all()
         return [kind(*row[:-1], "0x" + row[-1].hex()) for row in rows]
-
-
-def _view(state: StateTable) -> Select[Any]:
-    """A state's keys, and what its view returned in the order of the fields."""
-    table = state.table
-    return select(
-        *(table.c[f"of_{key}"] for key in state.keys), *(table.c[item.name] for item in state.fields)
-    )
 
 
 def _values(item: EventTable) -> list[Column[Any]]:

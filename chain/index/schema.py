@@ -67,6 +67,10 @@ _VIEWS = {
     "hospital": ("consortium", "hospital", ("hospital",)),
     "service": ("desk", "service", ("service_id",)),
     "order": ("desk", "order", ("order_id",)),
+    "proposal": ("council", "proposal", ("proposal",)),
+    "case": ("court", "caseOf", ("case_id",)),
+    "challenge": ("court", "challengeOf", ("challenge_id",)),
+    "demand": ("court", "demandOf", ("round", "hospital")),
 }
 
 
@@ -215,8 +219,7 @@ def _state_table(
     metadata: MetaData, name: str, source: str, function: str, keys: tuple[str, ...]
 ) -> StateTable:
     member = abi_of(SOURCES[source]).function(function)
-    (view,) = member.outputs
-    fields = fields_of(view.components)
+    fields = fields_of(member.outputs[0].components or member.outputs)
     table = Table(
         f"state_{name}",
         metadata,

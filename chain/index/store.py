@@ -11,14 +11,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, inspect, select, update
 
 from chain.contract import Event
-from chain.index.columns import to_row
+from chain.index.columns import from_row, to_row
 from chain.index.database import Database
 from chain.index.errors import IndexMismatch
 from chain.index.node_source import BlockId
 from chain.index.schema import EventTable, Schema, StateTable, schema
+from chain.phases import CaseOutcome, ProposalState
 
 REBUILD_HINT = "build it again with `fediomt ledger index --rebuild`, or name another with --index"
 _ROWS_A_STATEMENT = 5_000
+_MOVING = (ProposalState.OPEN, ProposalState.PASSED, ProposalState.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,36 @@ class Store:
         with self.database.reading() as connection:
             rows = connection.execute(select(self.tables.stale))
             return frozenset((row.state, int(row.key)) for row in rows)
+
+    def moving(self) -> frozenset[tuple[str, int]]:
+        """States that change without an event that names them: time ends proposals, a draw extends a case."""
+        proposal, case = self.tables.states["proposal"].table, self.tables.states["case"].table
+        open_ones = {
+            "proposal": select(proposal.c.of_proposal).where(proposal.c.state.in_(_MOVING)),
+            "case": select(case.c.of_case_id).where(case.c.outcome == CaseOutcome.OPEN),
+        }
+        with self.database.reading() as connection:
+            return frozenset(
+                (name, int(number))
+                for name, query in open_ones.items()
+                for number in connection.execute(query).scalars()
+            )
+
+    def views(
+        self,
+        connection: Connection,
+        name: str,
+        *conditions: Any,  # noqa: ANN401 - SQLAlchemy's expressions
+    ) -> list[tuple[tuple[int, ...], dict[str, Any]]]:
+        """Rows of a state, by key: the key, and what the contract's view returned."""
+        state = self.tables.states[name]
+        keys = [state.table.c[f"of_{key}"] for key in state.keys]
+        query = select(*keys, *(state.table.c[item.name] for item in state.fields)).order_by(*keys)
+        count = len(keys)
+        return [
+            (tuple(row[:count]), from_row(state.fields, row[count:]))
+            for row in connection.execute(query.where(*conditions)).all()
+        ]
 
     def write(self, stretch: Stretch) -> bool:
         """Write a stretch; False, and nothing written, if another process has moved the index meanwhile.
@@ -300,6 +332,12 @@ def touches(item: EventTable) -> list[tuple[str, str]]:
         found.append(("rule", "rule_id"))
     if item.source == "consortium" and "hospital" in names:
         found.append(("hospital", "hospital"))
+    if item.source == "council":
+        found += [("proposal", "proposal")] * ("proposal" in names)
+    if item.source == "court":
+        found += [("case", "case_id")] * ("case_id" in names)
+        found += [("challenge", "challenge_id")] * ("challenge_id" in names)
+        found += [("demand", "round")] * ("round" in names)
     if item.source == "desk":
         found += [("service", "service_id")] * ("service_id" in names)
         found += [("order", "order_id")] * ("order_id" in names)

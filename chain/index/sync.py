@@ -19,7 +19,7 @@ from chain.contracts import Contracts
 from chain.errors import RecordError
 from chain.index.errors import ChainMoves
 from chain.index.node_source import BlockId, BlockLog, NodeSource
-from chain.index.schema import SOURCES, schema
+from chain.index.schema import SOURCES, StateTable, schema
 from chain.index.store import Identity, Placed, Store, Stretch, touches
 from chain.packing import ids_of
 
@@ -103,6 +103,10 @@ class Reader:
         found += self._existing("hospital", keys.get("hospital", []), "consortium", "hospitalCount", block)
         found += self._existing("service", keys.get("service", []), "desk", "serviceCount", block)
         found += self._existing("order", keys.get("order", []), "desk", "orderCount", block)
+        found += self._existing("proposal", keys.get("proposal", []), "council", "proposalCount", block)
+        found += self._existing("case", keys.get("case", []), "court", "caseCount", block)
+        found += self._existing("challenge", keys.get("challenge", []), "court", "challengeCount", block)
+        found += self._demands(keys.get("demand", []), block)
         return found
 
     @cached_property
@@ -120,6 +124,20 @@ class Reader:
         present = self._view(name, [(key,) for key in keys if key <= count], block)
         return [*present, *((name, (key,), None) for key in keys if key > count)]
 
+    def _demands(self, rounds: Sequence[int], block: int) -> list[View]:
+        """Demands of rounds; an entry of which nothing was demanded has a view that names no case."""
+        last = self._current_round(block) if rounds else 0
+        of_round = self._view("round", [(number,) for number in rounds if number <= last], block)
+        entries = [
+            (number, hospital)
+            for _, (number, *_), view in of_round
+            if view is not None
+            for hospital in sorted(ids_of(view["active_set"]))
+        ]
+        found = self._view("demand", entries, block)
+        gone: list[View] = [("demand", (number,), None) for number in rounds]
+        return [*gone, *(item for item in found if item[2] is not None and item[2]["case_id"])]
+
     def _view(self, name: str, keys: Sequence[Keys], block: int) -> list[View]:
         state = schema().states[name]
         client = self._clients[state.source]
@@ -127,8 +145,15 @@ class Reader:
         for start in range(0, len(keys), _VIEWS_A_REQUEST):
             part = keys[start : start + _VIEWS_A_REQUEST]
             answers = client.call_many([(state.function, list(key)) for key in part], block=block)
-            found += [(name, key, answer) for key, answer in zip(part, answers, strict=True)]
+            for key, answer in zip(part, answers, strict=True):
+                view = answer if isinstance(answer, dict) else self._named(state, answer)
+                found.append((name, key, view))
         return found
+
+    @staticmethod
+    def _named(state: StateTable, values: Sequence[Any]) -> dict[str, Any]:
+        """What a view without a struct returned, by name."""
+        return {field.path[0]: value for field, value in zip(state.fields, values, strict=True)}
 
 
 def synchronise(
@@ -198,7 +223,7 @@ def _prepare(store: Store, reader: Reader, since: BlockId, head: BlockId, chunk:
     if keep < since.number:
         stale |= store.touched_after(keep)
     current = last == head.number
-    states = reader.views(stale | kept_stale, last) if current else []
+    states = reader.views(stale | kept_stale | store.moving(), last) if current else []
     hashes = {placed.event.block: placed.block_hash for placed in events}
     consistent = all(hashes[placed.event.block] == placed.block_hash for placed in events)
     if not consistent or reader.node.block(last) != until or hashes.get(last, until.hash) != until.hash:
