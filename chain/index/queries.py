@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Select, Table, and_, func, select
 
 from chain.consortium import hospital_record
 from chain.contract import Event
-from chain.distributor import PaidClaim, PaidTreasury
+from chain.distributor import SETTLED, PaidClaim, Settled
 from chain.errors import RecordError
 from chain.history import ROUND_EVENTS, RoundHistory, assemble_round
 from chain.index.columns import from_row
@@ -21,11 +21,11 @@ from chain.index.store import Store
 from chain.ledger import round_record
 from chain.records import EntryRecord, HospitalRecord, Lanes, RoundRecord, RuleRecord
 
-Paid = TypeVar("Paid", PaidClaim, PaidTreasury)
+Kind = TypeVar("Kind", bound=Settled)
 
 _ENTRY = [field.name for field in fields(EntryRecord)]
 _LANES_AT, _LANES_END = _ENTRY.index("lanes"), _ENTRY.index("lanes") + len(fields(Lanes))
-_SUMS = ("share_e18", "allocated", "forfeited", "paid")
+_SUMS = ("share_e18", "allocated", "forfeited", "paid", "skipped")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class IndexRecord:
         """Leaves that were paid to an account of its own, in order."""
         claimed = self.store.tables.event("distributor", "Claimed").table
         with self.store.database.reading() as connection:
-            return self._payouts(connection, PaidClaim, claimed, claimed.c.payee == payee)
+            return self._settled(connection, PaidClaim, claimed, claimed.c.payee == payee)
 
     def round(self, round_number: int) -> RoundHistory:
         """Everything about one round; RecordError where it was not opened."""
@@ -129,20 +129,19 @@ class IndexRecord:
         for name in ROUND_EVENTS:
             for event in self._of_rounds(connection, tables.event("ledger", name), only):
                 events[event.values["round"]].append(event)
-        claims: defaultdict[int, list[PaidClaim]] = defaultdict(list)
-        for claim in self._payouts_of(connection, PaidClaim, "Claimed", only):
-            claims[claim.round].append(claim)
-        treasury: defaultdict[int, list[PaidTreasury]] = defaultdict(list)
-        for part in self._payouts_of(connection, PaidTreasury, "TreasuryClaimed", only):
-            treasury[part.round].append(part)
+        settled: defaultdict[int, list[Settled]] = defaultdict(list)
+        for name, kind in SETTLED.items():
+            table = tables.event("distributor", name).table
+            of_round = [] if only is None else [table.c.round == only]
+            for item in self._settled(connection, kind, table, *of_round):
+                settled[item.round].append(item)
         return [
             assemble_round(
                 record,
                 rules[record.rule_id],
                 tuple(entries[record.round]),
                 events=events[record.round],
-                claims=claims[record.round],
-                treasury=treasury[record.round],
+                settled=settled[record.round],
             )
             for record in records
         ]
@@ -158,20 +157,14 @@ class IndexRecord:
             for block, index, tx, *values in connection.execute(query).all()
         ]
 
-    def _payouts_of(
-        self, connection: Connection, kind: Callable[..., Paid], name: str, only: int | None
-    ) -> list[Paid]:
-        table = self.store.tables.event("distributor", name).table
-        return self._payouts(connection, kind, table, *([] if only is None else [table.c.round == only]))
-
-    def _payouts(
+    def _settled(
         self,
         connection: Connection,
-        kind: Callable[..., Paid],
+        kind: Callable[..., Kind],
         table: Table,
-        *conditions: Any,  # noqa: ANN401
-    ) -> list[Paid]:
-        """Payouts in the chain's order; the fields of their kind are the event's values, block and transaction."""
+        *conditions: Any,  # noqa: ANN401 - SQLAlchemy's expressions
+    ) -> list[Kind]:
+        """What became of claims, in order; a kind's fields are the event's values, block and transaction."""
         *values, _, _ = (field.name for field in fields(cast("Any", kind)))
         query = _in_order(table, *(table.c[name] for name in values), table.c.at_block, table.c.at_tx)
         rows = connection.execute(query.where(*conditions)).all()
@@ -188,7 +181,7 @@ def _in_order(table: Table, *columns: Column[Any]) -> Select[Any]:
 
 def _line(row: Sequence[Any]) -> EntryLine:
     """A line from an entry's values, those of its lanes among them, and its sums: none where nothing happened yet."""
-    *entry, share, allocated, forfeited, paid = row
+    *entry, share, allocated, forfeited, paid, skipped = row
     entry[_LANES_AT:_LANES_END] = [Lanes(*entry[_LANES_AT:_LANES_END])]
     return EntryLine(
         entry=EntryRecord(*entry),
@@ -196,4 +189,5 @@ def _line(row: Sequence[Any]) -> EntryLine:
         amount=allocated or 0,
         forfeited=bool(forfeited),
         paid_out=paid or 0,
+        skipped=skipped or 0,
     )

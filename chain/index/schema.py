@@ -6,7 +6,7 @@
   there under one hash, so `(at_block, at_index)`, the primary key of an event, is unique by block hash and log index.
 - `state_round`, `state_entry`, ...: the contracts' views of what events touched, as of the last block read.
 - `part`: a hospital's part in a round, summed up from the rows: what it was allocated, whether its entry was not
-  counted, what was minted against it so far. `stale`: what has to be viewed again.
+  counted, what was minted against it so far, how many claims were passed over. `stale`: what has to be viewed again.
 - `index_of`: one row: which chain and contracts this is the index of, and how far it has read.
 
 In SQLite a table lies in the order of its primary key: events as the chain has them, views and parts by hospital. The
@@ -174,6 +174,7 @@ def schema() -> Schema:
         Column("forfeited", Boolean, nullable=False),
         Column("leaves", BigInteger, nullable=False),
         Column("paid", Uint, nullable=False),
+        Column("skipped", BigInteger, nullable=False),
         PrimaryKeyConstraint("hospital", "round"),
         sqlite_with_rowid=False,
     )

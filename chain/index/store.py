@@ -289,7 +289,14 @@ class Store:
         for number in rounds:
             connection.execute(delete(part).where(part.c.round == number))
             parts: defaultdict[int, dict[str, Any]] = defaultdict(
-                lambda: {"share_e18": 0, "allocated": 0, "forfeited": False, "leaves": 0, "paid": 0}
+                lambda: {
+                    "share_e18": 0,
+                    "allocated": 0,
+                    "forfeited": False,
+                    "leaves": 0,
+                    "paid": 0,
+                    "skipped": 0,
+                }
             )
             allocated, forfeited = event("ledger", "Allocated").table, event("ledger", "Forfeited").table
             for row in connection.execute(select(allocated).where(allocated.c.round == number)):
@@ -306,6 +313,11 @@ class Store:
                 for hospital, count, amount in connection.execute(query):
                     parts[hospital]["leaves"] += leaves * count
                     parts[hospital]["paid"] += int(amount)
+            for name in ("ClaimSkipped", "TreasurySkipped"):
+                table = event("distributor", name).table
+                counted = select(table.c.hospital, func.count()).where(table.c.round == number)
+                for hospital, count in connection.execute(counted.group_by(table.c.hospital)):
+                    parts[hospital]["skipped"] += count
             self._insert(
                 connection,
                 part,

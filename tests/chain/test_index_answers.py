@@ -54,11 +54,18 @@ def test_index_follows_a_dispute(world: World, store: Store):
     open_round(world)
     reach_training(world)
     reach_entry(world)
-    submit_entries(world)
+    trees = submit_entries(world)
     attest_and_close(world)
     for hospital in (1, 2):
         world.ledger.freeze_entry(court, 1, hospital)
     assert_same_answers(store, world)
+    world.clock.wait_until(world.ledger.round(1).claimable_at)
+    for device in (0, 2):
+        claim_one(world, trees, 2, device)
+    world.contracts.distributor.claim_treasury(world.hospitals[2], 2, [1])
+    assert_same_answers(store, world)
+    assert [item.skipped for item in IndexRecord(store).line(1).entries] == [0, 3, 0, 0]
+    assert [item.slot for item in IndexRecord(store).round(1).skipped] == [0, 4]
     world.ledger.void_entry(court, 1, 1)
     world.ledger.release_entry(court, 1, 2)
     assert_same_answers(store, world)
