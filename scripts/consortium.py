@@ -24,7 +24,6 @@ from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import open_outbox
 from scripts.federation.bonds import complete_bond
-from scripts.federation.rule_file import read_rule
 
 app = typer.Typer(
     help="Governance by the hospitals: two thirds of the active ones decide.", no_args_is_help=True
@@ -104,6 +103,8 @@ def rule(
     hospital: Hospital,
 ) -> None:
     """Add a reward rule, which rounds opened from then on freeze."""
+    from scripts.federation.rule_file import read_rule  # noqa: PLC0415 - no other command needs numpy
+
     wanted = read_rule(file)
     _propose(to, hospital, to.contracts.ledger.prepare("setRule", wanted))
 
