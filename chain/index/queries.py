@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Column, Connection, Select, Table, and_, func, select
 
-from chain.consortium import hospital_record
+from chain.consortium import IDS, hospital_record
 from chain.contract import Event
 from chain.distributor import SETTLED, PaidClaim, Settled
 from chain.errors import RecordError
@@ -63,7 +63,8 @@ class IndexRecord:
         """A hospital; RecordError where nobody was admitted under that id."""
         state = self.store.tables.states["hospital"]
         with self.store.database.reading() as connection:
-            found = self.store.views(connection, "hospital", state.table.c.of_hospital == max(hospital, 0))
+            same = state.table.c.of_hospital == (hospital if hospital in IDS else 0)
+            found = self.store.views(connection, "hospital", same)
             count = connection.execute(select(func.count()).select_from(state.table)).scalar_one()
         if not found:
             raise RecordError(f"there is no hospital {hospital}: ids are 1 to {count}")
@@ -112,7 +113,7 @@ class IndexRecord:
             .order_by(entry.c.of_round, entry.c.of_hospital)
         )
         if hospital is not None:
-            query = query.where(entry.c.of_hospital == max(hospital, 0))
+            query = query.where(entry.c.of_hospital == (hospital if hospital in IDS else 0))
         if round_number is not None:
             query = query.where(entry.c.of_round == round_number)
         return [_line(row) for row in connection.execute(query).all()]

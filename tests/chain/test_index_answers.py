@@ -75,7 +75,8 @@ def test_index_follows_a_dispute(world: World, store: Store):
 def test_unknown_round_and_hospital_are_refused_in_the_words_of_the_chain(world: World, store: Store):
     synchronise(store, Reader(world.contracts))
     index, chain = IndexRecord(store), ChainRecord(world.contracts)
-    for ask in (lambda record: record.round(1), lambda record: record.hospital(99)):
+    unknown = [lambda record, number=number: record.hospital(number) for number in (0, 99, -1, 10**40)]
+    for ask in (lambda record: record.round(1), lambda record: record.round(10**40), *unknown):
         with pytest.raises(RecordError) as from_index:
             ask(index)
         with pytest.raises(RecordError) as from_chain:
