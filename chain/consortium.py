@@ -15,6 +15,9 @@ from chain.sender import Sender
 
 Address = str | bytes
 
+IDS = range(1, 1 << 16)
+"""What can be a hospital's id."""
+
 
 class ConsortiumClient(Contract):
     """Hospitals, their bonds, and the named roles. Writes raise as `Sender.send` does."""
@@ -152,8 +155,8 @@ class ConsortiumClient(Contract):
         Raises:
             RecordError: nobody was admitted under that id.
         """
-        record = self._records([hospital])[0]
-        if record.status is HospitalStatus.NONE:
+        record = self._records([hospital])[0] if hospital in IDS else None
+        if record is None or record.status is HospitalStatus.NONE:
             raise RecordError(f"there is no hospital {hospital}: ids are 1 to {self.hospital_count()}")
         return record
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chain.contract import Contract
 from chain.packing import ids_of
 from chain.phases import ProposalState
@@ -63,15 +65,17 @@ class CouncilClient(Contract):
 
     def _proposals(self, ids: range | list[int]) -> tuple[ProposalRecord, ...]:
         views = self.call_many([("proposal", [number]) for number in ids])
-        return tuple(
-            ProposalRecord(
-                **{
-                    **view,
-                    "id": number,
-                    "state": ProposalState(view["state"]),
-                    "electorate": ids_of(view["electorate"]),
-                    "supporters": ids_of(view["supporters"]),
-                }
-            )
-            for number, view in zip(ids, views, strict=True)
-        )
+        return tuple(proposal_record(number, view) for number, view in zip(ids, views, strict=True))
+
+
+def proposal_record(number: int, view: dict[str, Any]) -> ProposalRecord:
+    """A proposal from its view."""
+    return ProposalRecord(
+        **{
+            **view,
+            "id": number,
+            "state": ProposalState(view["state"]),
+            "electorate": ids_of(view["electorate"]),
+            "supporters": ids_of(view["supporters"]),
+        }
+    )

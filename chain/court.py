@@ -193,7 +193,7 @@ class CourtClient(Contract):
         ids = [item.id for item in self.challenges() if item.case_id == case_id]
         views = self.call_many([("demandOf", [number]) for number in ids])
         return tuple(
-            _demand(number, view) for number, view in zip(ids, views, strict=True) if view["case_id"]
+            demand_record(number, view) for number, view in zip(ids, views, strict=True) if view["case_id"]
         )
 
     def point_of(self, challenge_id: int, index: int) -> DrawnPoint:
@@ -227,21 +227,24 @@ class CourtClient(Contract):
 
     def _cases(self, ids: range | list[int]) -> tuple[CaseRecord, ...]:
         views = self.call_many([("caseOf", [number]) for number in ids])
-        return tuple(
-            CaseRecord(
-                id=number,
-                round=view["round"],
-                hospital=view["hospital"],
-                outcome=CaseOutcome(view["outcome"]),
-                deadline=view["deadline"],
-                electors=ids_of(view["electors"]),
-                votes=ids_of(view["votes"]),
-            )
-            for number, view in zip(ids, views, strict=True)
-        )
+        return tuple(case_record(number, view) for number, view in zip(ids, views, strict=True))
 
 
-def _demand(challenge_id: int, view: dict[str, Any]) -> DemandRecord:
+def case_record(number: int, view: dict[str, Any]) -> CaseRecord:
+    """A case from its view."""
+    return CaseRecord(
+        id=number,
+        round=view["round"],
+        hospital=view["hospital"],
+        outcome=CaseOutcome(view["outcome"]),
+        deadline=view["deadline"],
+        electors=ids_of(view["electors"]),
+        votes=ids_of(view["votes"]),
+    )
+
+
+def demand_record(challenge_id: int, view: dict[str, Any]) -> DemandRecord:
+    """A demand from its view."""
     answered = frozenset(i for i in range(64) if view["answered"] >> i & 1)
     return DemandRecord(challenge_id, view["case_id"], view["anchor_block"], view["beacon"], answered)
 

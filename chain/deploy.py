@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from web3.utils.address import get_create_address
 
 from chain.abi import abi_of
+from chain.begun import BegunDeployment
 from chain.compile import load_artifact
 from chain.connect import LOCAL_CHAIN_IDS, NOBODY, chain_identity, to_address
 from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
 from chain.deployments import Deployment, check_present
-from chain.errors import ChainError
+from chain.errors import ChainError, Miswired
 from chain.governance import check_delay, check_exit, check_objections
 from chain.receipts import Call, Receipt
 from chain.records import LedgerParams, RuleRecord
@@ -155,7 +156,13 @@ class DeployConfig:
         }
 
 
-def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = None) -> Deployment:
+def deploy(
+    sender: Sender,
+    config: DeployConfig,
+    *,
+    coordinator: str | None = None,
+    begun: BegunDeployment | None = None,
+) -> Deployment:
     """Deploy all contracts with the sender as first governance and guardian.
 
     It admits the founding hospitals and, once all of them are active, hands over to the council with
@@ -165,9 +172,11 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         sender: pays, and administers the AccessManager until it hands over.
         config: what is fixed.
         coordinator: who opens rounds; the sender by default.
+        begun: where a deployment of the same terms was interrupted, which this one goes on with.
 
     Raises:
-        ChainError: no settlement token was named off a local chain, or the contracts do not fit together.
+        ChainError: no settlement token was named off a local chain.
+        Miswired: the contracts do not fit together.
         ContractError: a parameter is out of range.
     """
     w3 = sender.w3
@@ -189,15 +198,15 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         + config.challenge_seconds
         + 2 * config.case_seconds,
     )
-    start = int(request(w3, "eth_blockNumber"), 16)
-    authority = create_contract(sender, "AccessManager", sender.address)
+    made = _Creations(sender, [] if begun is None else begun.created(sender))
+    begun = begun or BegunDeployment.now(sender)
+    authority = made.create("AccessManager", sender.address)
     settlement = (
         to_address(config.settlement)
         if config.settlement is not None
-        else create_contract(sender, "LocalSettlementToken", config.settlement_supply)
+        else made.create("LocalSettlementToken", config.settlement_supply)
     )
-    consortium = create_contract(
-        sender,
+    consortium = made.create(
         "Consortium",
         authority,
         settlement,
@@ -206,18 +215,15 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         coordinator or sender.address,
         sender.address,
     )
-    council = create_contract(sender, "Council", consortium, config.council_voting_seconds)
-    tree = create_contract(sender, "DisclosedTree") if config.disclosed else NOBODY
-    ledger = create_contract(
-        sender, "ContributionLedger", consortium, config.ledger_params(tree), config.rule
-    )
+    council = made.create("Council", consortium, config.council_voting_seconds)
+    tree = made.create("DisclosedTree") if config.disclosed else NOBODY
+    ledger = made.create("ContributionLedger", consortium, config.ledger_params(tree), config.rule)
     with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
         nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
         expected = str(get_create_address(sender.address, nonce + 1))  # type: ignore[arg-type]
-        token = create_contract(sender, "ParticipationToken", expected, config.max_supply)
-        distributor = create_contract(sender, "RewardDistributor", ledger, token)
-    desk = create_contract(
-        sender,
+        token = made.create("ParticipationToken", expected, config.max_supply)
+        distributor = made.create("RewardDistributor", ledger, token)
+    desk = made.create(
         "RedemptionDesk",
         token,
         consortium,
@@ -227,8 +233,7 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.cash_out_seconds,
         config.cash_out_price_cap,
     )
-    court = create_contract(
-        sender,
+    court = made.create(
         "DisputeCourt",
         ledger,
         config.challenge_bond,
@@ -237,12 +242,14 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
         config.openings,
     )
     governed = ConsortiumClient(w3, consortium)
-    governed.set_dispute_court(sender, court)
-    governed.set_slash_recipient(sender, desk)
+    if governed.dispute_court() != court:
+        governed.set_dispute_court(sender, court)
+    if governed.slash_recipient() != desk:
+        governed.set_slash_recipient(sender, desk)
     deployment = Deployment(
         chain_id=chain_id,
         genesis="0x" + genesis.hex(),
-        block=start,
+        block=begun.block,
         deployer=sender.address,
         authority=authority,
         settlement=settlement,
@@ -259,6 +266,18 @@ def deploy(sender: Sender, config: DeployConfig, *, coordinator: str | None = No
     check_present(deployment, w3)
     check_wiring(open_contracts(w3, deployment))
     return deployment
+
+
+@dataclass
+class _Creations:
+    """Creates contracts one after the other; the first of them may be there already, from an interrupted attempt."""
+
+    sender: Sender
+    there: list[str] = field(default_factory=list)
+
+    def create(self, contract: str, *arguments: object) -> str:
+        """The address of the next contract; see `create_contract`."""
+        return self.there.pop(0) if self.there else create_contract(self.sender, contract, *arguments)
 
 
 def create_contract(sender: Sender, contract: str, *arguments: object) -> str:
@@ -284,7 +303,7 @@ def check_wiring(contracts: Contracts) -> None:
     """Make sure that the deployed contracts name each other.
 
     Raises:
-        ChainError: one names another address.
+        Miswired: one names another address.
     """
     known = contracts.deployment
     found = {
@@ -310,12 +329,12 @@ def check_wiring(contracts: Contracts) -> None:
     }
     for what, (actual, expected) in found.items():
         if actual != expected:
-            raise ChainError(
+            raise Miswired(
                 f"the {what} is {actual}, expected {expected}: another program sent with the deployer's key "
                 "meanwhile, deploy again"
             )
     if contracts.token.max_supply() != contracts.ledger.params().max_supply:
-        raise ChainError("token and ledger have different maximum supplies: deploy again")
+        raise Miswired("token and ledger have different maximum supplies: deploy again")
 
 
 def admit_hospital(contracts: Contracts, governance: Sender, account: str | bytes, capacity_bps: int) -> int:
@@ -323,16 +342,20 @@ def admit_hospital(contracts: Contracts, governance: Sender, account: str | byte
     return contracts.consortium.admit(governance, account, capacity_bps)
 
 
-def fund_bond(contracts: Contracts, holder: Sender, account: str | bytes) -> Receipt:
-    """Whoever holds settlement tokens gives a hospital what its bond takes."""
-    return contracts.settlement.transfer(holder, account, contracts.consortium.bond_amount())
+def fund_hospital(contracts: Contracts, holder: Sender, account: str | bytes, amount: int) -> None:
+    """Whoever holds settlement tokens gives a hospital what it lacks of an amount, in their smallest unit."""
+    lack = amount - contracts.settlement.balance_of(account)
+    if lack > 0:
+        contracts.settlement.transfer(holder, account, lack)
 
 
 def post_bond(contracts: Contracts, hospital: Sender) -> Receipt:
     """The admitted hospital approves and posts its bond out of its settlement tokens, and is active."""
     consortium: ConsortiumClient = contracts.consortium
     settlement: Erc20Client = contracts.settlement
-    settlement.approve(hospital, consortium.address, consortium.bond_amount())
+    bond = consortium.bond_amount()
+    if settlement.allowance(hospital.address, consortium.address) < bond:
+        settlement.approve(hospital, consortium.address, bond)
     return consortium.post_bond(hospital)
 
 

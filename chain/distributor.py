@@ -43,6 +43,39 @@ class PaidTreasury:
 
 
 @dataclass(frozen=True)
+class SkippedClaim:
+    """A leaf whose claim was passed over: its entry is frozen (and can pay later), voided, missing or forfeited."""
+
+    round: int
+    hospital: int
+    slot: int
+    block: int
+    transaction: str
+
+
+@dataclass(frozen=True)
+class SkippedTreasury:
+    """A treasury's claim that was passed over, for the reasons that leaves are."""
+
+    round: int
+    hospital: int
+    block: int
+    transaction: str
+
+
+Settled = PaidClaim | PaidTreasury | SkippedClaim | SkippedTreasury
+"""What became of a claim."""
+
+SETTLED: dict[str, type[Settled]] = {
+    "Claimed": PaidClaim,
+    "TreasuryClaimed": PaidTreasury,
+    "ClaimSkipped": SkippedClaim,
+    "TreasurySkipped": SkippedTreasury,
+}
+"""By the event that says so."""
+
+
+@dataclass(frozen=True)
 class Payout:
     """What a claiming transaction did.
 
@@ -151,6 +184,11 @@ class DistributorClient(Contract):
             "TreasuryClaimed", from_block=from_block, indexed=[round_number, hospital]
         ):
             yield _paid_treasury(event)
+
+    def settled(self, *, from_block: int = 0, round_number: int | None = None) -> Iterator[Settled]:
+        """What became of every claim so far, optionally of one round, in the chain's order."""
+        for event in self.read_events(*SETTLED, from_block=from_block, indexed=[round_number]):
+            yield SETTLED[event.name](**event.values, block=event.block, transaction=event.transaction)
 
     def payout(self, receipt: Receipt) -> Payout:
         """What a claiming transaction did, from its events."""

@@ -37,6 +37,10 @@ class NotDeployed(ChainError):
     """The contracts are not on this chain, or not recorded."""
 
 
+class Miswired(ChainError):
+    """Deployed contracts do not name each other."""
+
+
 class SignatureError(ChainError):
     """A signature is malformed or not over this message."""
 

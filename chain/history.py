@@ -9,7 +9,7 @@ from typing import Any
 
 from chain.contract import Event
 from chain.contracts import Contracts
-from chain.distributor import PaidClaim, PaidTreasury
+from chain.distributor import PaidClaim, PaidTreasury, Settled, SkippedClaim, SkippedTreasury
 from chain.errors import RecordError
 from chain.packing import unpack_lanes, unpack_scores
 from chain.phases import Phase
@@ -127,6 +127,8 @@ class RoundHistory:
         closing: how it closed, or None while it is open.
         claims: leaves paid so far.
         treasury_claims: treasury parts paid so far.
+        skipped: leaves whose claims were passed over.
+        treasury_skipped: treasuries whose claims were passed over.
     """
 
     record: RoundRecord
@@ -147,6 +149,8 @@ class RoundHistory:
     closing: Closing | None
     claims: tuple[PaidClaim, ...]
     treasury_claims: tuple[PaidTreasury, ...]
+    skipped: tuple[SkippedClaim, ...]
+    treasury_skipped: tuple[SkippedTreasury, ...]
 
     def voided_before(self, place: Where) -> dict[int, int]:
         """What disputes took back before a place on the chain, by hospital."""
@@ -160,6 +164,11 @@ class RoundHistory:
         """What was minted against a hospital's allocation so far."""
         leaves = sum(item.amount for item in self.claims if item.hospital == hospital)
         return leaves + sum(item.amount for item in self.treasury_claims if item.hospital == hospital)
+
+    def times_skipped(self, hospital: int) -> int:
+        """How many claims against a hospital's entry were passed over."""
+        of_leaves = sum(item.hospital == hospital for item in self.skipped)
+        return of_leaves + sum(item.hospital == hospital for item in self.treasury_skipped)
 
 
 def read_round(contracts: Contracts, round_number: int) -> RoundHistory:
@@ -183,8 +192,7 @@ def read_rounds(contracts: Contracts) -> list[RoundHistory]:
 def _read(contracts: Contracts, numbers: Sequence[int], *, only: int | None) -> list[RoundHistory]:
     ledger, start = contracts.ledger, contracts.deployment.block
     events = _by_round(ledger.read_events(*ROUND_EVENTS, from_block=start, indexed=[only]))
-    claims = _by_round(contracts.distributor.claims(from_block=start, round_number=only))
-    treasury = _by_round(contracts.distributor.treasury_claims(from_block=start, round_number=only))
+    settled = _by_round(contracts.distributor.settled(from_block=start, round_number=only))
     records = ledger.rounds(numbers)
     rules = {number: ledger.rule(number) for number in {record.rule_id for record in records}}
     return [
@@ -193,15 +201,14 @@ def _read(contracts: Contracts, numbers: Sequence[int], *, only: int | None) -> 
             rules[record.rule_id],
             ledger.entries(record.round, sorted(record.active)),
             events=events[record.round],
-            claims=claims[record.round],
-            treasury=treasury[record.round],
+            settled=settled[record.round],
         )
         for record in records
     ]
 
 
 def _by_round(items: Iterable[Any]) -> defaultdict[int, list[Any]]:
-    """Events or payouts, in order, by round."""
+    """Events, or what became of claims, in order, by round."""
     groups: defaultdict[int, list[Any]] = defaultdict(list)
     for item in items:
         groups[item.values["round"] if isinstance(item, Event) else item.round].append(item)
@@ -214,10 +221,9 @@ def assemble_round(
     entries: tuple[EntryRecord, ...],
     *,
     events: list[Event],
-    claims: list[PaidClaim],
-    treasury: list[PaidTreasury],
+    settled: Sequence[Settled],
 ) -> RoundHistory:
-    """A round's history from its views and its events, each kind in the order of the chain."""
+    """A round's history from its views, its events and what became of claims, each kind in the order of the chain."""
     named: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         named[event.name].append(event)
@@ -250,8 +256,10 @@ def assemble_round(
         voided_at={event.values["hospital"]: _where(event) for event in named["EntryVoided"]},
         forfeited=frozenset(event.values["hospital"] for event in named["Forfeited"]),
         closing=_closing(closed[0]) if closed else None,
-        claims=tuple(claims),
-        treasury_claims=tuple(treasury),
+        claims=tuple(item for item in settled if isinstance(item, PaidClaim)),
+        treasury_claims=tuple(item for item in settled if isinstance(item, PaidTreasury)),
+        skipped=tuple(item for item in settled if isinstance(item, SkippedClaim)),
+        treasury_skipped=tuple(item for item in settled if isinstance(item, SkippedTreasury)),
     )
 
 

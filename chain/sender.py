@@ -30,7 +30,8 @@ _STALE = (
     "replacement transaction underpriced",
     "nonce_too_low",
 )
-_ATTEMPTS = 12
+_ATTEMPTS = 50
+"""Each attempt that fails is one that another sender of the key won: programs without an outbox race each other."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ import typer
 
 from chain.clock import clock_for
 from chain.connect import to_address
-from chain.gas import GasLedger
-from chain.unsettled import finish
 from scripts.console.errors import CommandError
 from scripts.console.options import (
     HOME,
@@ -26,9 +24,8 @@ from scripts.console.options import (
 )
 from scripts.console.output import console, print_json, tokens
 from scripts.console.run_command import run_function
-from scripts.console.session import find_run_and_store, open_keyring, open_outbox, open_run_contracts
+from scripts.console.session import find_run_and_store, open_consortium, open_run_contracts
 from scripts.federation.claims import claim_all
-from scripts.federation.consortium import Consortium
 from scripts.federation.record import RoundRecord
 from scripts.federation.run import RunState
 
@@ -52,12 +49,8 @@ def claim(
     records = [RoundRecord.from_files(bundles.read_bundle(number)) for number in state.rounds]
     if not records:
         raise CommandError(f"run {state.run} has no finished round: there is nothing to claim")
-    keyring, outbox = open_keyring(contracts.w3, keystore, password_file), open_outbox(home)
-    consortium = Consortium(contracts, keyring, GasLedger(), outbox)
     screen, clock = console(quiet=as_json), clock_for(contracts.w3)
-    interrupted = finish(contracts.w3, outbox).alive  # else they would be claimed a second time
-    if interrupted:
-        screen.print(f"{len(interrupted)} transactions of an interrupted command are in blocks now")
+    consortium = open_consortium(contracts, home, keystore, password_file, screen)
     before = contracts.token.total_minted()
     with screen.status("claiming"):
         payouts = claim_all(

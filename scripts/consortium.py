@@ -17,13 +17,13 @@ from chain.receipts import Call
 from chain.records import ProposalRecord
 from scripts.console.account_moves import accept, move
 from scripts.console.errors import CommandError
+from scripts.console.index import Indexed
 from scripts.console.on_chain import OnChain, Signing, with_options
 from scripts.console.options import Hospital
 from scripts.console.output import print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import open_outbox
 from scripts.federation.bonds import complete_bond
-from scripts.federation.rule_file import read_rule
 
 app = typer.Typer(
     help="Governance by the hospitals: two thirds of the active ones decide.", no_args_is_help=True
@@ -103,6 +103,8 @@ def rule(
     hospital: Hospital,
 ) -> None:
     """Add a reward rule, which rounds opened from then on freeze."""
+    from scripts.federation.rule_file import read_rule  # noqa: PLC0415 - no other command needs numpy
+
     wanted = read_rule(file)
     _propose(to, hospital, to.contracts.ledger.prepare("setRule", wanted))
 
@@ -161,9 +163,10 @@ def cancel(to: Signing, proposal: Proposal, hospital: Hospital) -> None:
 
 @app.command("list")
 @with_options
-def list_proposals(of: OnChain) -> None:
+def list_proposals(of: Indexed) -> None:
     """All proposals, and where each stands."""
-    lines = [_line(of.contracts, found) for found in of.contracts.council.proposals()]
+    with of.votes() as votes:
+        lines = [_line(of.contracts, found) for found in votes.proposals()]
     if of.as_json:
         print_json(lines)
         return
@@ -176,9 +179,10 @@ def list_proposals(of: OnChain) -> None:
 
 @app.command()
 @with_options
-def show(of: OnChain, proposal: Proposal) -> None:
+def show(of: Indexed, proposal: Proposal) -> None:
     """One proposal: its call, who may vote, who did, and until when."""
-    line = _line(of.contracts, of.contracts.council.proposal(proposal))
+    with of.votes() as votes:
+        line = _line(of.contracts, votes.proposal(proposal))
     if of.as_json:
         print_json(line)
         return

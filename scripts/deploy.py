@@ -12,7 +12,7 @@ import typer
 from web3 import Web3
 
 from chain.compile import collect_sources, compile_sources
-from chain.connect import LOCAL_CHAIN_IDS, chain_id_of
+from chain.connect import LOCAL_CHAIN_IDS, chain_id_of, to_address
 from chain.contracts import Contracts, open_contracts
 from chain.deploy import TOKEN, DeployConfig
 from chain.deployments import Deployment, load_deployment
@@ -20,18 +20,41 @@ from chain.errors import NotDeployed
 from chain.verify import first_difference, verify_code
 from incentives import DEFAULT_RULE
 from scripts.console.errors import CommandError
+from scripts.console.given import given_options
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
 from scripts.console.output import console, print_json, print_table
 from scripts.console.run_command import run_function
-from scripts.console.session import deployments_folder, open_deployment, open_keyring, open_node
+from scripts.console.session import (
+    deployments_folder,
+    open_deployment,
+    open_keyring,
+    open_node,
+    open_outbox,
+)
 from scripts.federation.consortium import found_consortium
 from scripts.federation.settings import RunSettings
 
 GOVERNANCE = "Court and council"
 """Heading of the options for disputes and votes; their defaults are `DeployConfig`'s."""
 
+_FIXED = {
+    "k_min": "k_min",
+    "settlement": "settlement",
+    "challenge_bond": "challenge_bond",
+    "slash": "slash_amount",
+    "case_hours": "case_seconds",
+    "openings": "openings",
+    "voting_hours": "council_voting_seconds",
+    "delay_hours": "council_delay_seconds",
+}
+"""Parameters of the contracts, by the option that sets them."""
+
+_WHERE = frozenset({"home", "url", "expected_chain", "keystore", "password_file", "as_json"})
+"""Options that say where and how, and nothing of the contracts."""
+
 
 def deploy(
+    context: typer.Context,
     hospitals: Annotated[int, typer.Option(help="Hospitals to admit.", min=1, max=64)] = 4,
     capacity: Annotated[
         float | None,
@@ -91,34 +114,23 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Deploy the contracts and admit hospitals; does nothing if they are there already."""
+    given = {name: option for name, option in given_options(context).items() if name not in _WHERE}
     if verify:
+        if len(given) > 1:
+            option = next(option for name, option in given.items() if name != "verify")
+            raise CommandError(f"--verify deploys nothing: leave out {option}")
         _verify(open_deployment(home, url, expected_chain), as_json)
         return
     w3 = open_node(home, url, expected_chain)
     folder = deployments_folder(home)
-    known = _known(folder, w3)
-    if known is not None and not fresh:
-        admitted = open_contracts(w3, known).consortium.hospital_count()
-        if admitted < hospitals:
-            raise CommandError(
-                f"contracts with {admitted} hospitals are there already: admit more with `fediomt consortium propose "
-                "admit`, or deploy anew with --fresh"
-            )
-        _show(open_contracts(w3, known), known, as_json, new=False)
-        return
     share = 100 / hospitals if capacity is None else capacity
     if not 0 < share <= 100:
         raise CommandError(f"a capacity of {share:g}% makes no sense: choose above 0, at most 100")
     local = chain_id_of(w3) in LOCAL_CHAIN_IDS
-    if not local and settlement is None:
-        raise CommandError(
-            f"chain {chain_id_of(w3)} is not a local one: name the ERC-20 in which bonds are posted with --settlement"
-        )
     config = (
-        DeployConfig.local(k_min=k_min, rule=DEFAULT_RULE)
-        if local
-        else DeployConfig(k_min=k_min, rule=DEFAULT_RULE, settlement=settlement)
+        DeployConfig.local(DEFAULT_RULE, k_min=k_min) if local else DeployConfig(DEFAULT_RULE, k_min=k_min)
     )
+    config = replace(config, settlement=None if settlement is None else to_address(settlement))
     config = _with_governance(
         config,
         amounts={"challenge_bond": challenge_bond, "slash_amount": slash},
@@ -130,6 +142,16 @@ def deploy(
         },
         openings=openings,
     )
+    known = _known(folder, w3)
+    if known is not None and not fresh:
+        contracts = open_contracts(w3, known)
+        _require_as_it_is(contracts, config, given, hospitals=hospitals, capacity=capacity)
+        _show(contracts, known, as_json, new=False)
+        return
+    if not local and settlement is None:
+        raise CommandError(
+            f"chain {chain_id_of(w3)} is not a local one: name the ERC-20 in which bonds are posted with --settlement"
+        )
     screen = console(quiet=as_json)
     with screen.status("deploying") as status:
         consortium = found_consortium(
@@ -139,10 +161,42 @@ def deploy(
             ),
             config,
             capacities_bps=[int(share * 100)] * hospitals,
+            outbox=open_outbox(home),
+            records=folder,
             progress=status.update,
         )
-    consortium.contracts.deployment.save(folder)
     _show(consortium.contracts, consortium.contracts.deployment, as_json, new=True)
+
+
+def _require_as_it_is(
+    contracts: Contracts,
+    config: DeployConfig,
+    given: Mapping[str, str],
+    *,
+    hospitals: int,
+    capacity: float | None,
+) -> None:
+    """What is deployed is what the options ask for, since nothing of it can be changed here.
+
+    Raises:
+        CommandError: it is not.
+    """
+    admitted = contracts.consortium.hospitals()
+    if len(admitted) < hospitals:
+        raise CommandError(
+            f"contracts with {len(admitted)} hospitals are there already: admit more with `fediomt consortium propose "
+            "admit`, or deploy anew with --fresh"
+        )
+    wanted, recorded = config.as_json(), contracts.deployment.config
+    differ = [
+        name for name, field in _FIXED.items() if name in given and recorded.get(field) != wanted[field]
+    ]
+    if capacity is not None and any(item.capacity_bps != int(capacity * 100) for item in admitted):
+        differ.append("capacity")
+    if differ:
+        raise CommandError(
+            f"contracts are there already, with another {given[differ[0]]}: leave it out, or deploy anew with --fresh"
+        )
 
 
 def _with_governance(

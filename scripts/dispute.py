@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from chain.clock import clock_for
-from chain.contracts import Contracts
 from chain.court import CaseRecord, ChallengeRecord
 from chain.phases import CaseOutcome, Fault
 from fl_core.canonical import sha256
 from scripts.console.errors import CommandError
+from scripts.console.index import Indexed
 from scripts.console.on_chain import OnChain, Signing, with_options
 from scripts.console.options import RUNS, RunId, Runs
 from scripts.console.output import console, print_json, print_table, tokens
@@ -33,9 +33,10 @@ COLUMNS = ("case", "round", "hospital", "outcome", "votes", "electors", "deadlin
 
 @app.command(name="list")
 @with_options
-def list_cases(of: OnChain) -> None:
+def list_cases(of: Indexed) -> None:
     """All cases, and how each stands."""
-    lines = [_case_json(case) for case in of.contracts.court.cases()]
+    with of.votes() as votes:
+        lines = [_case_json(case) for case in votes.cases()]
     if of.as_json:
         print_json(lines)
     else:
@@ -44,16 +45,24 @@ def list_cases(of: OnChain) -> None:
 
 @app.command()
 @with_options
-def show(of: OnChain, case: Case) -> None:
+def show(of: Indexed, case: Case) -> None:
     """A case: its challenges, its votes, and the leaves that were demanded."""
-    found = of.contracts.court.case(case)
-    value = {
+    with of.votes() as votes:
+        dispute = votes.dispute(case)
+    found, leaves = dispute.case, of.contracts.court.openings()
+    value: dict[str, Any] = {
         **_case_json(found),
-        "challenges": [
-            _challenge_json(item) for item in of.contracts.court.challenges() if item.case_id == case
+        "challenges": [_challenge_json(item) for item in dispute.challenges],
+        "demands": [
+            {
+                "challenge": item.challenge_id,
+                "drawn": item.drawn,
+                "leaves": leaves,
+                "answered": sorted(item.answered),
+            }
+            for item in dispute.demands
         ],
-        "demands": _demands_json(of.contracts, case),
-        "convicted": of.contracts.court.is_convicted(found.round, found.hospital),
+        "convicted": dispute.convicted,
     }
     if of.as_json:
         print_json(value)
@@ -230,19 +239,6 @@ def _case_json(case: CaseRecord) -> dict[str, Any]:
 
 def _challenge_json(item: ChallengeRecord) -> dict[str, Any]:
     return {"challenge": item.id, "challenger": item.challenger, "settled": item.settled}
-
-
-def _demands_json(contracts: Contracts, case: int) -> list[dict[str, Any]]:
-    leaves = contracts.court.openings()
-    return [
-        {
-            "challenge": item.challenge_id,
-            "drawn": item.drawn,
-            "leaves": leaves,
-            "answered": sorted(item.answered),
-        }
-        for item in contracts.court.demands_in(case)
-    ]
 
 
 def _say_convicted(of: OnChain, number: int, hospital: int, fault: Fault) -> None:

@@ -86,6 +86,7 @@ def show(
         "share",
         "allocated",
         "claimed",
+        "skipped",
         "state",
     )
     print_table(
@@ -114,7 +115,7 @@ def hospital(
         print_json({**facts, "rounds": lines})
         return
     print_table(f"hospital {number}", ("what", "value"), list(facts.items()))
-    columns = ("round", "devices", "volume", "quality", "share", "allocated", "claimed", "state")
+    columns = ("round", "devices", "volume", "quality", "share", "allocated", "claimed", "skipped", "state")
     print_table("rounds (amounts in tokens)", columns, [[line[name] for name in columns] for line in lines])
 
 
@@ -308,6 +309,7 @@ def _entry_line(line: EntryLine) -> dict[str, Any]:
         "share": line.share_e18 / 10**18,
         "allocated": tokens(entry.allocation),
         "claimed": tokens(line.paid_out),
+        "skipped": line.skipped,
         "state": ", ".join(states) or ("attested" if entry.attested else "open"),
     }
 

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from chain.clock import clock_for
 from chain.errors import ChainError
-from chain.gas import GasLedger
 from fl_core.checkpoint import CheckpointError
 from fl_core.data import load_csv
 from fl_core.models import model_digest
@@ -20,6 +19,7 @@ from fl_core.simulation import TARGET_CLASS
 from incentives.scoring import MIN_VIEWS
 from scripts.console import train_options as option
 from scripts.console.errors import CommandError
+from scripts.console.given import given_options
 from scripts.console.notes import SIMULATION_ONLY, epsilon_text, privacy_note, record_note, transcript_note
 from scripts.console.options import (
     HOME,
@@ -41,10 +41,9 @@ from scripts.console.options import (
 from scripts.console.output import console, print_json
 from scripts.console.progress import train_with_progress
 from scripts.console.run_command import StopAsked, run_function
-from scripts.console.session import find_run, open_deployment, open_keyring, open_run_contracts
+from scripts.console.session import find_run, open_consortium, open_deployment, open_run_contracts
 from scripts.federation.alerts import ALERTS_FILE
 from scripts.federation.auditor_key import read_public_key
-from scripts.federation.consortium import Consortium
 from scripts.federation.offline import offline_run
 from scripts.federation.privacy_figures import privacy_figures
 from scripts.federation.public_ranges import DRAFT, write_draft
@@ -62,6 +61,8 @@ from scripts.federation.worker_processes import worker_count
 
 __all__ = ["offline_run", "train"]
 
+_CREATES = frozenset({"device"})
+"""Keys that a run makes where they are missing: devices' are new each epoch."""
 _WHERE = (
     "resume",
     "home",
@@ -152,8 +153,7 @@ def train(
             resumed = resume_offline(folder)
         else:
             contracts = open_run_contracts(state, home, url, expected_chain)
-            keyring = open_keyring(contracts.w3, keystore, password_file, creates=frozenset({"device"}))
-            consortium = Consortium(contracts, keyring, GasLedger())
+            consortium = open_consortium(contracts, home, keystore, password_file, screen, creates=_CREATES)
             resumed = resume_on_chain(folder, consortium, clock_for(contracts.w3))
         _tell(resumed, screen)
         resumed.run.alerts = replace(resumed.run.alerts, webhook=webhook)
@@ -234,8 +234,7 @@ def train(
             raise CommandError(
                 f"{hospitals} hospitals asked, {found} are admitted: `fediomt deploy --fresh --hospitals N`"
             )
-        keyring = open_keyring(contracts.w3, keystore, password_file, creates=frozenset({"device"}))
-        consortium = Consortium(contracts, keyring, GasLedger())
+        consortium = open_consortium(contracts, home, keystore, password_file, screen, creates=_CREATES)
         run = run_on_chain(settings, consortium, run_id=run_id, folder=folder, clock=clock_for(contracts.w3))
     run.alerts = replace(run.alerts, webhook=webhook)
     _train(run, screen)
@@ -259,10 +258,9 @@ def _write_draft(
 
 def _refuse_settings(context: typer.Context) -> None:
     """A run that goes on keeps its settings."""
-    for given in context.command.params:
-        source = None if given.name is None else context.get_parameter_source(given.name)
-        if source is not None and source.name == "COMMANDLINE" and given.name not in _WHERE:
-            raise CommandError(f"--resume goes on with the run's own settings: leave out {given.opts[0]}")
+    for name, option_ in given_options(context).items():
+        if name not in _WHERE:
+            raise CommandError(f"--resume goes on with the run's own settings: leave out {option_}")
 
 
 def _tell(resumed: Resumed, screen: Console) -> None:

@@ -73,17 +73,18 @@ def to_row(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any]
     return row
 
 
-def from_row(fields: Sequence[Field], row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The structure that `to_row` flattened."""
+def from_row(fields: Sequence[Field], row: Sequence[Any]) -> dict[str, Any]:
+    """The structure that `to_row` flattened, from its values in the order of the fields."""
     values: dict[str, Any] = {}
-    for field in fields:
-        value = row[field.name]
-        if isinstance(value, str) and field.parameter.type.endswith("]"):
-            value = _restored(field.parameter, json.loads(value))
+    for field, value in zip(fields, row, strict=True):
         place = values
         for step in field.path[:-1]:
             place = place.setdefault(step, {})
-        place[field.path[-1]] = value
+        place[field.path[-1]] = (
+            _restored(field.parameter, json.loads(value))
+            if isinstance(value, str) and field.parameter.type.endswith("]")
+            else value
+        )
     return values
 
 

@@ -16,6 +16,7 @@ from chain.index.errors import IndexFault
 from chain.index.numbers import register_exact_sum
 
 _LOCK_PATIENCE_S = 60.0
+_SQLITE_CACHE_KIB = 32_768
 _DISK_FULL_STATES = {"53100", "53200"}
 _POSTGRES_LOCK = "SELECT pg_advisory_xact_lock(hashtext('fediomt index ' || coalesce(current_schema(), '')))"
 
@@ -137,6 +138,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:  # no
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE_KIB}")
     register_exact_sum(connection)
 
 

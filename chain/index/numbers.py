@@ -8,6 +8,7 @@ equality and order are those of the numbers. Sums are taken by the aggregate `ex
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import NUMERIC, Dialect, TypeDecorator
@@ -50,9 +51,13 @@ class Uint(TypeDecorator[int]):
             raise ValueError(f"{value} is no uint256")
         return sqlite_form(value) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ANN401
-        """The number, from the form in which it is kept."""
-        return None if value is None else int(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], int | None]:
+        """What makes a number from the form in which it is kept; histories have thousands of them."""
+        return _number
+
+
+def _number(value: Any) -> int | None:  # noqa: ANN401 - what a driver gives
+    return value if value.__class__ is int or value is None else int(value)
 
 
 def sqlite_form(value: int) -> int | str:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Row, Select, and_, func, select
+from sqlalchemy import Column, Connection, Select, Table, and_, func, select
 
-from chain.consortium import hospital_record
+from chain.consortium import IDS, hospital_record
 from chain.contract import Event
-from chain.distributor import PaidClaim, PaidTreasury
+from chain.distributor import SETTLED, PaidClaim, Settled
 from chain.errors import RecordError
 from chain.history import ROUND_EVENTS, RoundHistory, assemble_round
 from chain.index.columns import from_row
 from chain.index.record import EntryLine, RoundLine
 from chain.index.schema import EventTable
 from chain.index.store import Store
-from chain.ledger import entry_record, round_record
-from chain.records import EntryRecord, HospitalRecord, RoundRecord, RuleRecord
+from chain.ledger import round_record
+from chain.records import EntryRecord, HospitalRecord, Lanes, RoundRecord, RuleRecord
+
+Kind = TypeVar("Kind", bound=Settled)
+
+_ENTRY = [field.name for field in fields(EntryRecord)]
+_LANES_AT, _LANES_END = _ENTRY.index("lanes"), _ENTRY.index("lanes") + len(fields(Lanes))
+_SUMS = ("share_e18", "allocated", "forfeited", "paid", "skipped")
 
 
 @dataclass(frozen=True)
@@ -57,19 +63,18 @@ class IndexRecord:
         """A hospital; RecordError where nobody was admitted under that id."""
         state = self.store.tables.states["hospital"]
         with self.store.database.reading() as connection:
-            query = select(state.table).where(state.table.c.of_hospital == max(hospital, 0))
-            row = connection.execute(query).mappings().one_or_none()
+            same = state.table.c.of_hospital == (hospital if hospital in IDS else 0)
+            found = self.store.views(connection, "hospital", same)
             count = connection.execute(select(func.count()).select_from(state.table)).scalar_one()
-        if row is None:
+        if not found:
             raise RecordError(f"there is no hospital {hospital}: ids are 1 to {count}")
-        return hospital_record(hospital, from_row(state.fields, row))
+        return hospital_record(hospital, found[0][1])
 
     def claims_of(self, payee: str) -> list[PaidClaim]:
         """Leaves that were paid to an account of its own, in order."""
-        item = self.store.tables.event("distributor", "Claimed")
+        claimed = self.store.tables.event("distributor", "Claimed").table
         with self.store.database.reading() as connection:
-            events = self._events(connection, item, item.table.c.payee == payee)
-        return [PaidClaim(**e.values, block=e.block, transaction=e.transaction) for e in events]
+            return self._settled(connection, PaidClaim, claimed, claimed.c.payee == payee)
 
     def round(self, round_number: int) -> RoundHistory:
         """Everything about one round; RecordError where it was not opened."""
@@ -89,61 +94,35 @@ class IndexRecord:
         return round_number
 
     def _records(self, connection: Connection, numbers: Sequence[int] | None = None) -> list[RoundRecord]:
-        state = self.store.tables.states["round"]
-        query = select(state.table).order_by(state.table.c.of_round)
-        if numbers is not None:
-            query = query.where(state.table.c.of_round.in_(numbers))
-        return [
-            round_record(row["of_round"], from_row(state.fields, row))
-            for row in connection.execute(query).mappings()
-        ]
+        table = self.store.tables.states["round"].table
+        found = self.store.views(
+            connection, "round", *([] if numbers is None else [table.c.of_round.in_(numbers)])
+        )
+        return [round_record(number, view) for (number,), view in found]
 
     def _entry_lines(
         self, connection: Connection, *, hospital: int | None = None, round_number: int | None = None
     ) -> list[EntryLine]:
-        state, paid = self.store.tables.states["entry"], self.store.tables.paid
-        allocated = self.store.tables.event("ledger", "Allocated").table
-        forfeited = self.store.tables.event("ledger", "Forfeited").table
-        entry = state.table
-        query: Select[Any] = select(
-            entry,
-            allocated.c.share_e18.label("of_share"),
-            allocated.c.amount.label("of_amount"),
-            forfeited.c.at_block.label("of_forfeit"),
-            paid.c.amount.label("of_paid"),
+        entry, part = self.store.tables.states["entry"].table, self.store.tables.part
+        names = [f"of_{name}" if name in {"round", "hospital"} else name for name in _ENTRY]
+        names[_LANES_AT : _LANES_AT + 1] = [f"lanes_{field.name}" for field in fields(Lanes)]
+        same = and_(part.c.round == entry.c.of_round, part.c.hospital == entry.c.of_hospital)
+        query: Select[Any] = (
+            select(*(entry.c[name] for name in names), *(part.c[name] for name in _SUMS))
+            .select_from(entry.outerjoin(part, same))
+            .order_by(entry.c.of_round, entry.c.of_hospital)
         )
-        joined: Any = entry
-        for table in (allocated, forfeited, paid):
-            same = and_(table.c.round == entry.c.of_round, table.c.hospital == entry.c.of_hospital)
-            joined = joined.outerjoin(table, same)
-        query = query.select_from(joined).order_by(entry.c.of_round, entry.c.of_hospital)
         if hospital is not None:
-            query = query.where(entry.c.of_hospital == max(hospital, 0))
+            query = query.where(entry.c.of_hospital == (hospital if hospital in IDS else 0))
         if round_number is not None:
             query = query.where(entry.c.of_round == round_number)
-        return [
-            EntryLine(
-                entry=self._entry(row),
-                share_e18=row["of_share"] or 0,
-                amount=row["of_amount"] or 0,
-                forfeited=row["of_forfeit"] is not None,
-                paid_out=row["of_paid"] or 0,
-            )
-            for row in connection.execute(query).mappings()
-        ]
-
-    def _entry(self, row: Mapping[Any, Any]) -> EntryRecord:
-        view = from_row(self.store.tables.states["entry"].fields, row)
-        return entry_record(row["of_round"], row["of_hospital"], view)
+        return [_line(row) for row in connection.execute(query).all()]
 
     def _histories(self, connection: Connection, numbers: Sequence[int] | None) -> list[RoundHistory]:
         tables = self.store.tables
         records = self._records(connection, numbers)
         only = None if numbers is None else numbers[0]
-        rules = {
-            row["of_rule_id"]: RuleRecord(**from_row(tables.states["rule"].fields, row))
-            for row in connection.execute(select(tables.states["rule"].table)).mappings()
-        }
+        rules = {number: RuleRecord(**view) for (number,), view in self.store.views(connection, "rule")}
         entries: defaultdict[int, list[EntryRecord]] = defaultdict(list)
         for line in self._entry_lines(connection, round_number=only):
             entries[line.entry.round].append(line.entry)
@@ -151,43 +130,65 @@ class IndexRecord:
         for name in ROUND_EVENTS:
             for event in self._of_rounds(connection, tables.event("ledger", name), only):
                 events[event.values["round"]].append(event)
-        claims: defaultdict[int, list[PaidClaim]] = defaultdict(list)
-        for event in self._of_rounds(connection, tables.event("distributor", "Claimed"), only):
-            claim = PaidClaim(**event.values, block=event.block, transaction=event.transaction)
-            claims[claim.round].append(claim)
-        treasury: defaultdict[int, list[PaidTreasury]] = defaultdict(list)
-        for event in self._of_rounds(connection, tables.event("distributor", "TreasuryClaimed"), only):
-            part = PaidTreasury(**event.values, block=event.block, transaction=event.transaction)
-            treasury[part.round].append(part)
+        settled: defaultdict[int, list[Settled]] = defaultdict(list)
+        for name, kind in SETTLED.items():
+            table = tables.event("distributor", name).table
+            of_round = [] if only is None else [table.c.round == only]
+            for item in self._settled(connection, kind, table, *of_round):
+                settled[item.round].append(item)
         return [
             assemble_round(
                 record,
                 rules[record.rule_id],
                 tuple(entries[record.round]),
                 events=events[record.round],
-                claims=claims[record.round],
-                treasury=treasury[record.round],
+                settled=settled[record.round],
             )
             for record in records
         ]
 
     def _of_rounds(self, connection: Connection, item: EventTable, only: int | None) -> list[Event]:
-        return self._events(connection, item, *([] if only is None else [item.table.c.round == only]))
-
-    def _events(self, connection: Connection, item: EventTable, *conditions: Any) -> list[Event]:  # noqa: ANN401
         table = item.table
-        query = select(table).where(*conditions).order_by(table.c.at_block, table.c.at_index)
+        query = _in_order(table, table.c.at_block, table.c.at_index, table.c.at_tx, *_values(item))
+        if only is not None:
+            query = query.where(table.c.round == only)
         address = self.store.addresses(connection)[item.source]
-        return [_event(item, row, address) for row in connection.execute(query)]
+        return [
+            Event(item.member.name, from_row(item.fields, values), address, block, index, "0x" + tx.hex())
+            for block, index, tx, *values in connection.execute(query).all()
+        ]
+
+    def _settled(
+        self,
+        connection: Connection,
+        kind: Callable[..., Kind],
+        table: Table,
+        *conditions: Any,  # noqa: ANN401 - SQLAlchemy's expressions
+    ) -> list[Kind]:
+        """What became of claims, in order; a kind's fields are the event's values, block and transaction."""
+        *values, _, _ = (field.name for field in fields(cast("Any", kind)))
+        query = _in_order(table, *(table.c[name] for name in values), table.c.at_block, table.c.at_tx)
+        rows = connection.execute(query.where(*conditions)).all()
+        return [kind(*row[:-1], "0x" + row[-1].hex()) for row in rows]
 
 
-def _event(item: EventTable, row: Row[Any], address: str) -> Event:
-    values = row._mapping
-    return Event(
-        item.member.name,
-        from_row(item.fields, values),
-        address,
-        values["at_block"],
-        values["at_index"],
-        "0x" + values["at_tx"].hex(),
+def _values(item: EventTable) -> list[Column[Any]]:
+    return [item.table.c[field.name] for field in item.fields]
+
+
+def _in_order(table: Table, *columns: Column[Any]) -> Select[Any]:
+    return select(*columns).order_by(table.c.at_block, table.c.at_index)
+
+
+def _line(row: Sequence[Any]) -> EntryLine:
+    """A line from an entry's values, those of its lanes among them, and its sums: none where nothing happened yet."""
+    *entry, share, allocated, forfeited, paid, skipped = row
+    entry[_LANES_AT:_LANES_END] = [Lanes(*entry[_LANES_AT:_LANES_END])]
+    return EntryLine(
+        entry=EntryRecord(*entry),
+        share_e18=share or 0,
+        amount=allocated or 0,
+        forfeited=bool(forfeited),
+        paid_out=paid or 0,
+        skipped=skipped or 0,
     )

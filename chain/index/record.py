@@ -21,6 +21,7 @@ class EntryLine:
         amount: what it was allocated at the close, before any dispute.
         forfeited: whether its entry was not counted.
         paid_out: what was minted against it so far.
+        skipped: how many claims against it were passed over.
     """
 
     entry: EntryRecord
@@ -28,6 +29,7 @@ class EntryLine:
     amount: int
     forfeited: bool
     paid_out: int
+    skipped: int
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def line_of(history: RoundHistory) -> RoundLine:
                 amount=allocation.amount if allocation else 0,
                 forfeited=entry.hospital in history.forfeited,
                 paid_out=history.paid_out(entry.hospital),
+                skipped=history.times_skipped(entry.hospital),
             )
         )
     return RoundLine(history.record, tuple(lines))

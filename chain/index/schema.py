@@ -5,8 +5,12 @@
 - `blocks`: number and hash of every block that an event row lies in, and of the last one read. A block is
   there under one hash, so `(at_block, at_index)`, the primary key of an event, is unique by block hash and log index.
 - `state_round`, `state_entry`, ...: the contracts' views of what events touched, as of the last block read.
-- `paid`: what was minted against an entry so far. `stale`: what has to be viewed again.
+- `part`: a hospital's part in a round, summed up from the rows: what it was allocated, whether its entry was not
+  counted, what was minted against it so far, how many claims were passed over. `stale`: what has to be viewed again.
 - `index_of`: one row: which chain and contracts this is the index of, and how far it has read.
+
+In SQLite a table lies in the order of its primary key: events as the chain has them, views and parts by hospital. The
+claims of an account lie together in an index that has all of their columns.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -36,7 +41,7 @@ from chain.index.columns import Field, fields_of, sql_type
 from chain.index.numbers import Uint
 from chain.index.words import WordDecoder, word_decoder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when tables change that do not come from an ABI."""
 
 SOURCES = {
@@ -52,6 +57,9 @@ SOURCES = {
 """Contracts whose events are read, by their field of `Deployment`. The settlement ERC-20 is left out: it is
 anybody's token, with transfers that have nothing to do with the consortium."""
 
+_HISTORIES = {("distributor", "Claimed"): "payee"}
+"""Events that are asked for by account, and the column that has it."""
+
 _VIEWS = {
     "round": ("ledger", "round", ("round",)),
     "entry": ("ledger", "entry", ("round", "hospital")),
@@ -59,6 +67,10 @@ _VIEWS = {
     "hospital": ("consortium", "hospital", ("hospital",)),
     "service": ("desk", "service", ("service_id",)),
     "order": ("desk", "order", ("order_id",)),
+    "proposal": ("council", "proposal", ("proposal",)),
+    "case": ("court", "caseOf", ("case_id",)),
+    "challenge": ("court", "challengeOf", ("challenge_id",)),
+    "demand": ("court", "demandOf", ("challenge_id",)),
 }
 
 
@@ -102,7 +114,7 @@ class Schema:
         index_of: identity and progress, one row.
         blocks: number and hash.
         stale: states that have to be viewed again.
-        paid: sums by round and hospital.
+        part: sums by hospital and round.
         events: by source and topic.
         states: by name.
         fingerprint: tells this layout from any other (16 hex digits).
@@ -112,7 +124,7 @@ class Schema:
     index_of: Table
     blocks: Table
     stale: Table
-    paid: Table
+    part: Table
     events: dict[tuple[str, bytes], EventTable]
     states: dict[str, StateTable]
     fingerprint: str
@@ -152,14 +164,19 @@ def schema() -> Schema:
         Column("state", String(16), primary_key=True),
         Column("key", Uint, primary_key=True),
     )
-    paid = Table(
-        "paid",
+    part = Table(
+        "part",
         metadata,
-        Column("round", Uint, nullable=False),
         Column("hospital", BigInteger, nullable=False),
+        Column("round", Uint, nullable=False),
+        Column("share_e18", Uint, nullable=False),
+        Column("allocated", Uint, nullable=False),
+        Column("forfeited", Boolean, nullable=False),
         Column("leaves", BigInteger, nullable=False),
-        Column("amount", Uint, nullable=False),
+        Column("paid", Uint, nullable=False),
+        Column("skipped", BigInteger, nullable=False),
         PrimaryKeyConstraint("hospital", "round"),
+        sqlite_with_rowid=False,
     )
     events = {
         (source, topic): _event_table(metadata, source, member)
@@ -167,7 +184,7 @@ def schema() -> Schema:
         for topic, member in abi_of(contract).events.items()
     }
     states = {name: _state_table(metadata, name, *view) for name, view in _VIEWS.items()}
-    return Schema(metadata, index_of, blocks, stale, paid, events, states, _fingerprint(metadata))
+    return Schema(metadata, index_of, blocks, stale, part, events, states, _fingerprint(metadata))
 
 
 def _event_table(metadata: MetaData, source: str, member: Member) -> EventTable:
@@ -181,11 +198,21 @@ def _event_table(metadata: MetaData, source: str, member: Member) -> EventTable:
         Column("at_tx", LargeBinary, nullable=False),
         *(field.column() for field in fields),
         PrimaryKeyConstraint("at_block", "at_index"),
+        sqlite_with_rowid=False,
     )
     indexed = [field.name for field in fields if field.parameter.indexed]
-    for column in indexed:  # a hospital is asked about round by round
-        also = ["round"] if column == "hospital" and "round" in indexed else []
-        Index(f"{name}_by_{column}", *(table.c[part] for part in (column, *also)))
+    history = _HISTORIES.get((source, member.name))
+    for column in indexed:
+        if column == history:
+            rest = [
+                other.name for other in table.columns if other.name not in {"at_block", "at_index", column}
+            ]
+            key = (column, "at_block", "at_index")
+            Index(f"{name}_of_{column}", *(table.c[part] for part in (*key, *rest))).ddl_if(dialect="sqlite")
+            Index(f"{name}_by_{column}", *(table.c[part] for part in key)).ddl_if(dialect="postgresql")
+        else:  # a hospital is asked about round by round
+            also = ["round"] if column == "hospital" and "round" in indexed else []
+            Index(f"{name}_by_{column}", *(table.c[part] for part in (column, *also)))
     return EventTable(source, member, fields, table, word_decoder(member))
 
 
@@ -193,8 +220,7 @@ def _state_table(
     metadata: MetaData, name: str, source: str, function: str, keys: tuple[str, ...]
 ) -> StateTable:
     member = abi_of(SOURCES[source]).function(function)
-    (view,) = member.outputs
-    fields = fields_of(view.components)
+    fields = fields_of(member.outputs[0].components or member.outputs)
     table = Table(
         f"state_{name}",
         metadata,
@@ -203,10 +229,11 @@ def _state_table(
             for key, argument in zip(keys, member.inputs, strict=True)
         ),
         *(field.column() for field in fields),
-        PrimaryKeyConstraint(*(f"of_{key}" for key in keys)),
+        PrimaryKeyConstraint(*(f"of_{key}" for key in reversed(keys))),
+        sqlite_with_rowid=False,
     )
     if name == "entry":
-        Index("state_entry_by_hospital", table.c.of_hospital, table.c.of_round)
+        Index("state_entry_by_round", table.c.of_round)
     return StateTable(name, source, function, keys, fields, table)
 
 

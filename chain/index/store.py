@@ -11,14 +11,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, inspect, select, update
 
 from chain.contract import Event
-from chain.index.columns import to_row
+from chain.index.columns import from_row, to_row
 from chain.index.database import Database
 from chain.index.errors import IndexMismatch
 from chain.index.node_source import BlockId
 from chain.index.schema import EventTable, Schema, StateTable, schema
+from chain.phases import CaseOutcome, ProposalState
 
 REBUILD_HINT = "build it again with `fediomt ledger index --rebuild`, or name another with --index"
 _ROWS_A_STATEMENT = 5_000
+_MOVING = (ProposalState.OPEN, ProposalState.PASSED, ProposalState.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,36 @@ class Store:
             rows = connection.execute(select(self.tables.stale))
             return frozenset((row.state, int(row.key)) for row in rows)
 
+    def moving(self) -> frozenset[tuple[str, int]]:
+        """States that change without an event that names them: time ends proposals, a draw extends a case."""
+        proposal, case = self.tables.states["proposal"].table, self.tables.states["case"].table
+        open_ones = {
+            "proposal": select(proposal.c.of_proposal).where(proposal.c.state.in_(_MOVING)),
+            "case": select(case.c.of_case_id).where(case.c.outcome == CaseOutcome.OPEN),
+        }
+        with self.database.reading() as connection:
+            return frozenset(
+                (name, int(number))
+                for name, query in open_ones.items()
+                for number in connection.execute(query).scalars()
+            )
+
+    def views(
+        self,
+        connection: Connection,
+        name: str,
+        *conditions: Any,  # noqa: ANN401 - SQLAlchemy's expressions
+    ) -> list[tuple[tuple[int, ...], dict[str, Any]]]:
+        """Rows of a state, by key: the key, and what the contract's view returned."""
+        state = self.tables.states[name]
+        keys = [state.table.c[f"of_{key}"] for key in state.keys]
+        query = select(*keys, *(state.table.c[item.name] for item in state.fields)).order_by(*keys)
+        count = len(keys)
+        return [
+            (tuple(row[:count]), from_row(state.fields, row[count:]))
+            for row in connection.execute(query.where(*conditions)).all()
+        ]
+
     def write(self, stretch: Stretch) -> bool:
         """Write a stretch; False, and nothing written, if another process has moved the index meanwhile.
 
@@ -214,7 +246,7 @@ class Store:
         stale = self.tables.stale
         known = {(row.state, int(row.key)) for row in connection.execute(select(stale))}
         rounds = {key for state, key in stretch.stale if state == "round"}
-        self._sum_paid(connection, sorted(rounds))
+        self._sum_up(connection, sorted(rounds))
         if not stretch.current:
             rows = [{"state": state, "key": key} for state, key in sorted(stretch.stale - known)]
             self._insert(connection, stale, rows)
@@ -251,28 +283,46 @@ class Store:
         ]
         self._insert(connection, table, rows)
 
-    def _sum_paid(self, connection: Connection, rounds: Sequence[int]) -> None:
-        """Sum the payouts of rounds anew, from their rows: nothing is ever added twice."""
-        paid = self.tables.paid
-        claimed = self.tables.event("distributor", "Claimed").table
-        treasury = self.tables.event("distributor", "TreasuryClaimed").table
+    def _sum_up(self, connection: Connection, rounds: Sequence[int]) -> None:
+        """Sum the parts of rounds up anew, from their rows: nothing is ever added twice."""
+        part, event = self.tables.part, self.tables.event
         for number in rounds:
-            connection.execute(delete(paid).where(paid.c.round == number))
-            sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-            for table, leaves in ((claimed, 1), (treasury, 0)):
+            connection.execute(delete(part).where(part.c.round == number))
+            parts: defaultdict[int, dict[str, Any]] = defaultdict(
+                lambda: {
+                    "share_e18": 0,
+                    "allocated": 0,
+                    "forfeited": False,
+                    "leaves": 0,
+                    "paid": 0,
+                    "skipped": 0,
+                }
+            )
+            allocated, forfeited = event("ledger", "Allocated").table, event("ledger", "Forfeited").table
+            for row in connection.execute(select(allocated).where(allocated.c.round == number)):
+                parts[row.hospital] |= {"share_e18": row.share_e18, "allocated": row.amount}
+            for row in connection.execute(select(forfeited).where(forfeited.c.round == number)):
+                parts[row.hospital]["forfeited"] = True
+            for name, leaves in (("Claimed", 1), ("TreasuryClaimed", 0)):
+                table = event("distributor", name).table
                 query = (
                     select(table.c.hospital, func.count(), self.exact_sum(table.c.amount))
                     .where(table.c.round == number)
                     .group_by(table.c.hospital)
                 )
                 for hospital, count, amount in connection.execute(query):
-                    sums[hospital][0] += leaves * count
-                    sums[hospital][1] += int(amount)
-            rows = [
-                {"round": number, "hospital": hospital, "leaves": leaves, "amount": amount}
-                for hospital, (leaves, amount) in sorted(sums.items())
-            ]
-            self._insert(connection, paid, rows)
+                    parts[hospital]["leaves"] += leaves * count
+                    parts[hospital]["paid"] += int(amount)
+            for name in ("ClaimSkipped", "TreasurySkipped"):
+                table = event("distributor", name).table
+                counted = select(table.c.hospital, func.count()).where(table.c.round == number)
+                for hospital, count in connection.execute(counted.group_by(table.c.hospital)):
+                    parts[hospital]["skipped"] += count
+            self._insert(
+                connection,
+                part,
+                [{"round": number, "hospital": h, **sums} for h, sums in sorted(parts.items())],
+            )
 
     def exact_sum(self, column: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions
         """The exact sum of a column of numbers, as SQL."""
@@ -294,6 +344,11 @@ def touches(item: EventTable) -> list[tuple[str, str]]:
         found.append(("rule", "rule_id"))
     if item.source == "consortium" and "hospital" in names:
         found.append(("hospital", "hospital"))
+    if item.source == "council":
+        found += [("proposal", "proposal")] * ("proposal" in names)
+    if item.source == "court":
+        found += [("case", "case_id")] * ("case_id" in names)
+        found += [(state, "challenge_id") for state in ("challenge", "demand") if "challenge_id" in names]
     if item.source == "desk":
         found += [("service", "service_id")] * ("service_id" in names)
         found += [("order", "order_id")] * ("order_id" in names)

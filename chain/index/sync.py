@@ -19,7 +19,7 @@ from chain.contracts import Contracts
 from chain.errors import RecordError
 from chain.index.errors import ChainMoves
 from chain.index.node_source import BlockId, BlockLog, NodeSource
-from chain.index.schema import SOURCES, schema
+from chain.index.schema import SOURCES, StateTable, schema
 from chain.index.store import Identity, Placed, Store, Stretch, touches
 from chain.packing import ids_of
 
@@ -103,6 +103,10 @@ class Reader:
         found += self._existing("hospital", keys.get("hospital", []), "consortium", "hospitalCount", block)
         found += self._existing("service", keys.get("service", []), "desk", "serviceCount", block)
         found += self._existing("order", keys.get("order", []), "desk", "orderCount", block)
+        found += self._existing("proposal", keys.get("proposal", []), "council", "proposalCount", block)
+        found += self._existing("case", keys.get("case", []), "court", "caseCount", block)
+        for name in ("challenge", "demand"):
+            found += self._existing(name, keys.get(name, []), "court", "challengeCount", block)
         return found
 
     @cached_property
@@ -127,8 +131,15 @@ class Reader:
         for start in range(0, len(keys), _VIEWS_A_REQUEST):
             part = keys[start : start + _VIEWS_A_REQUEST]
             answers = client.call_many([(state.function, list(key)) for key in part], block=block)
-            found += [(name, key, answer) for key, answer in zip(part, answers, strict=True)]
+            for key, answer in zip(part, answers, strict=True):
+                view = answer if isinstance(answer, dict) else self._named(state, answer)
+                found.append((name, key, view))
         return found
+
+    @staticmethod
+    def _named(state: StateTable, values: Sequence[Any]) -> dict[str, Any]:
+        """What a view without a struct returned, by name."""
+        return {field.path[0]: value for field, value in zip(state.fields, values, strict=True)}
 
 
 def synchronise(
@@ -198,7 +209,7 @@ def _prepare(store: Store, reader: Reader, since: BlockId, head: BlockId, chunk:
     if keep < since.number:
         stale |= store.touched_after(keep)
     current = last == head.number
-    states = reader.views(stale | kept_stale, last) if current else []
+    states = reader.views(stale | kept_stale | store.moving(), last) if current else []
     hashes = {placed.event.block: placed.block_hash for placed in events}
     consistent = all(hashes[placed.event.block] == placed.block_hash for placed in events)
     if not consistent or reader.node.block(last) != until or hashes.get(last, until.hash) != until.hash:

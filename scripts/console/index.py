@@ -1,4 +1,4 @@
-"""The index that queries of the ledger answer from: which one it is, and bringing it up to date first."""
+"""The index that queries of the chain answer from: which one it is, and bringing it up to date first."""
 
 # ruff: noqa: PLC0415 - SQLAlchemy is imported only where the index is used
 
@@ -16,6 +16,7 @@ import typer
 
 from chain.contracts import Contracts
 from chain.index.record import ChainRecord, Record
+from chain.index.votes import ChainVotes, Votes
 from scripts.console.errors import CommandError
 from scripts.console.on_chain import OnChain
 from scripts.console.output import console
@@ -50,13 +51,32 @@ class Indexed(OnChain):
     @contextmanager
     def record(self) -> Iterator[Record]:
         """The record of rounds: from the index, brought up to date first, or from the contracts."""
-        if self.no_index:
-            yield ChainRecord(self.contracts)
-            return
-        from chain.index.queries import IndexRecord
+        with self._store() as store:
+            if store is None:
+                yield ChainRecord(self.contracts)
+                return
+            from chain.index.queries import IndexRecord
 
-        with open_index(self.contracts, self.home, self.index, quiet=self.as_json) as (store, _):
             yield IndexRecord(store)
+
+    @contextmanager
+    def votes(self) -> Iterator[Votes]:
+        """What hospitals vote on: from the index, brought up to date first, or from the contracts."""
+        with self._store() as store:
+            if store is None:
+                yield ChainVotes(self.contracts)
+                return
+            from chain.index.vote_queries import IndexVotes
+
+            yield IndexVotes(store)
+
+    @contextmanager
+    def _store(self) -> Iterator[Store | None]:
+        if self.no_index:
+            yield None
+            return
+        with open_index(self.contracts, self.home, self.index, quiet=self.as_json) as (store, _):
+            yield store
 
 
 def index_target(contracts: Contracts, home: Path, named: str | None) -> Path | str:

@@ -21,9 +21,11 @@ from chain.outbox import Outbox
 from scripts.console.errors import CommandError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from web3 import Web3
 
     from fl_core.stores import RunStore
+    from scripts.federation.consortium import Consortium
     from scripts.federation.keyring import Keyring
     from scripts.federation.run_state import RunState
 
@@ -106,6 +108,40 @@ def open_keyring(
             f"chain {identity} is not a local one, so development keys are refused: name keystores with --keystore"
         )
     return DevelopmentKeyring(identity)
+
+
+def open_consortium(
+    contracts: Contracts,
+    home: Path,
+    keystore: Path | None,
+    password_file: Path | None,
+    screen: Console,
+    *,
+    creates: frozenset[str] = frozenset(),
+) -> Consortium:
+    """A deployment with its keys, once what an interrupted command had sent is settled: else it would be sent twice.
+
+    Args:
+        contracts: the deployment.
+        home: the user's folder.
+        keystore: folder of keystores, or None.
+        password_file: file with their password, or None for the environment's.
+        screen: told what was settled.
+        creates: kinds of keys that are created where they are missing.
+
+    Raises:
+        CommandError: keystores are needed and not named.
+        TransactionFailed: what was sent is in no block.
+    """
+    from chain.gas import GasLedger
+    from chain.unsettled import finish
+    from scripts.federation.consortium import Consortium
+
+    keyring, outbox = open_keyring(contracts.w3, keystore, password_file, creates=creates), open_outbox(home)
+    settled = finish(contracts.w3, outbox).alive
+    if settled:
+        screen.print(f"{len(settled)} transactions of an interrupted command are in blocks now")
+    return Consortium(contracts, keyring, GasLedger(), outbox)
 
 
 def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:

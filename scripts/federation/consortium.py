@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from web3 import Web3
 
+from chain.begun import begin, end, terms_digest
 from chain.connect import is_local
 from chain.contracts import Contracts, open_contracts
-from chain.deploy import DeployConfig, admit_hospital, deploy, fund_bond, post_bond
+from chain.deploy import DeployConfig, admit_hospital, deploy, fund_hospital, post_bond
+from chain.deployments import Deployment, load_deployment
+from chain.errors import Miswired, NotDeployed
 from chain.gas import GasLedger
 from chain.governance import hand_over
 from chain.keys import Key, fund
 from chain.outbox import Outbox
+from chain.phases import HospitalStatus
 from chain.sender import Sender
+from chain.unsettled import finish
 from scripts.console.errors import CommandError
 from scripts.federation.chain_book import Signatories
 from scripts.federation.keyring import Keyring
@@ -54,36 +60,71 @@ def found_consortium(
     config: DeployConfig,
     *,
     capacities_bps: list[int],
+    outbox: Outbox | None = None,
+    records: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Consortium:
     """Deploy the contracts, name the coordinator, admit hospitals, post their bonds, and hand over to their council.
+
+    Every step asks first whether it is done: with an outbox and a folder, a call that was killed is gone on with by an
+    equal one.
 
     Args:
         w3: the node.
         keyring: the keys; on a local chain they are funded, elsewhere they need funds.
         config: terms of the deployment.
         capacities_bps: each hospital's capacity, in basis points of a round's budget.
+        outbox: where transactions are kept until they are settled.
+        records: where the deployment is recorded, once it is whole.
         progress: told what is being done.
     """
-    gas = GasLedger()
-    operator = keyring.operator()
+    operator, coordinator = keyring.operator(), keyring.coordinator()
     hospitals = [keyring.hospital(h) for h in range(1, len(capacities_bps) + 1)]
-    accounts = [operator.address, keyring.coordinator().address, *(key.address for key in hospitals)]
     if is_local(w3):
-        fund(w3, accounts)
+        fund(w3, [key.address for key in (operator, coordinator, *hospitals)])
     progress("deploying the contracts")
-    sender = Sender(w3, operator, gas=gas)
-    contracts = open_contracts(w3, deploy(sender, config, coordinator=keyring.coordinator().address))
+    if outbox is not None:
+        finish(w3, outbox)
+    gas = GasLedger()
+    sender = Sender(w3, operator, gas=gas, outbox=outbox)
+    terms = terms_digest(
+        config.as_json(), coordinator.address, [key.address for key in hospitals], capacities_bps
+    )
+    begun = None if records is None else begin(records, sender, terms, recorded=_recorded(records, w3))
+    try:
+        deployment = deploy(sender, config, coordinator=coordinator.address, begun=begun)
+    except Miswired:
+        if begun is not None and records is not None:
+            end(records, begun)  # nothing can come of it
+        raise
+    consortium = Consortium(open_contracts(w3, deployment), keyring, gas, outbox)
     for number, (key, capacity) in enumerate(zip(hospitals, capacities_bps, strict=True), start=1):
         progress(f"admitting hospital {number} with a capacity of {capacity / 100:g}%")
-        found = admit_hospital(contracts, sender, key.address, capacity)
-        if found != number:
-            raise CommandError(
-                f"hospital {number} got id {found}: deploy afresh with `fediomt deploy --fresh`"
-            )
-        fund_bond(contracts, sender, key.address)
-        contracts.settlement.transfer(sender, key.address, contracts.court.challenge_bond())
-        post_bond(contracts, Sender(w3, key, gas=gas))
+        _bring_in(consortium, sender, key, number, capacity)
     progress("handing over to the council of the hospitals")
-    hand_over(contracts, sender)
-    return Consortium(contracts=contracts, keyring=keyring, gas=gas)
+    hand_over(consortium.contracts, sender)
+    if begun is not None and records is not None:
+        deployment.save(records)
+        end(records, begun)
+    return consortium
+
+
+def _bring_in(consortium: Consortium, governance: Sender, key: Key, number: int, capacity_bps: int) -> None:
+    """Admit a hospital and have it post its bond, as far as that is not done; it can pay for a challenge then."""
+    contracts = consortium.contracts
+    found = contracts.consortium.hospital_id_of(key.address)
+    found = found or admit_hospital(contracts, governance, key.address, capacity_bps)
+    if found != number:
+        raise CommandError(f"hospital {number} got id {found}: deploy afresh with `fediomt deploy --fresh`")
+    active = contracts.consortium.hospital(number).status is HospitalStatus.ACTIVE
+    bond = 0 if active else contracts.consortium.bond_amount()
+    fund_hospital(contracts, governance, key.address, bond + contracts.court.challenge_bond())
+    if not active:
+        post_bond(contracts, consortium.sender(key))
+
+
+def _recorded(records: Path, w3: Web3) -> Deployment | None:
+    try:
+        return load_deployment(records, w3)
+    except NotDeployed:
+        return None

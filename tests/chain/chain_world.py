@@ -10,7 +10,7 @@ from web3 import Web3
 
 from chain.clock import LocalClock
 from chain.contracts import Contracts, open_contracts
-from chain.deploy import DeployConfig, admit_hospital, deploy, fund_bond, post_bond
+from chain.deploy import DeployConfig, admit_hospital, deploy, fund_hospital, post_bond
 from chain.gas import GasLedger
 from chain.keys import Key, development_keys, fund
 from chain.ledger import epoch_of
@@ -103,7 +103,7 @@ def raise_world(w3: Web3, *, instant: bool = False, disclosed: bool = False) -> 
     for key in keys[1:]:
         number = admit_hospital(contracts, governance, key.address, CAPACITY_BPS)
         hospitals[number] = Sender(w3, key, gas)
-        fund_bond(contracts, governance, key.address)
+        fund_hospital(contracts, governance, key.address, contracts.consortium.bond_amount())
         post_bond(contracts, hospitals[number])
     devices = {number: [Key.random() for _ in range(DEVICES)] for number in hospitals}
     fund(w3, [key.address for keys in devices.values() for key in keys], ETHER)

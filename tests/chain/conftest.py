@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from chain_world import World, play_round, raise_world
+from index_places import database_of
 from web3 import Web3
 
 from chain.connect import connect
 from chain.errors import EngineMissing
+from chain.index.store import Store
 from chain.node import AnvilNode
 from chain.rpc import request
 from incentives.sum_tree import SumTree
@@ -54,3 +57,15 @@ def world(deployed: World, w3: Web3) -> World:
 def closed(world: World) -> tuple[World, dict[int, SumTree]]:
     """The consortium after its first round, whose claims are open; and each hospital's tree."""
     return world, play_round(world)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with database_of(request.param, tmp_path) as database:
+        yield Store(database)
+
+
+@pytest.fixture
+def file_store(tmp_path: Path) -> Iterator[Store]:
+    with database_of("sqlite", tmp_path) as database:
+        yield Store(database)

@@ -29,12 +29,13 @@ Fault = Callable[[dict[str, Any]], Any]
 class FaultyProxy:
     """`fault` looks at a request and names one of the faults above, gives a JSON-RPC error as a dictionary, or None.
 
-    Of a batch, its last request decides. `seen` counts methods.
+    Of a batch, its last request decides. `seen` counts methods. `on_drop` is called before a connection breaks.
     """
 
     node_url: str
     url: str = ""
     fault: Fault = lambda request: None
+    on_drop: Callable[[], None] = lambda: None
     seen: Counter[str] = field(default_factory=Counter)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -51,6 +52,7 @@ class FaultyProxy:
         faults = [fault for item in requests if (fault := self.fault(item)) is not None]
         fault = faults[-1] if faults else None
         if fault == DROP_BEFORE:
+            self.on_drop()
             return None
         if fault == SILENT:
             self.released.wait(20)
@@ -64,6 +66,7 @@ class FaultyProxy:
             return 200, json.dumps(answers if isinstance(asked, list) else answers[0]).encode()
         answered = self.forward(body)
         if fault == DROP_AFTER:
+            self.on_drop()
             return None
         if fault == TRUNCATED:
             return 200, answered[: len(answered) // 2]
@@ -81,6 +84,7 @@ def faulty_proxy(node_url: str) -> Iterator[FaultyProxy]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer goes out in one piece: two would wait for each other's acknowledgement
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

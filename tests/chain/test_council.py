@@ -20,7 +20,7 @@ from chain.contract_errors import (
     WrongStatus,
 )
 from chain.contracts import open_contracts
-from chain.deploy import DeployConfig, check_wiring, create_contract, deploy, fund_bond, post_bond
+from chain.deploy import DeployConfig, check_wiring, create_contract, deploy, fund_hospital, post_bond
 from chain.errors import ChainError
 from chain.governance import check_governed, hand_over
 from chain.keys import Key, fund
@@ -91,7 +91,9 @@ def test_the_council_admits_after_its_delay_and_the_deployer_no_more(governed: W
         council.execute(stranger, number)
 
     fund(governed.w3, [newcomer.address], ETHER)
-    fund_bond(governed.contracts, governed.governance, newcomer.address)
+    fund_hospital(
+        governed.contracts, governed.governance, newcomer.address, governed.contracts.consortium.bond_amount()
+    )
     post_bond(governed.contracts, governed.sender(newcomer))
     assert consortium.active_set() == {1, 2, 3, 4, 5}
     assert consortium.hospital(5).capacity_bps == 1_234

@@ -118,7 +118,8 @@ def test_log_of_any_event_comes_back_from_its_row_as_the_abi_decodes_it(data: st
     body = encode([part.type for part in plain], values)
     decoded = item.member.decode_log(topics, body)
     assert item.values(topics, body) == decoded
-    assert from_row(item.fields, to_row(item.fields, decoded)) == decoded
+    row = to_row(item.fields, decoded)
+    assert from_row(item.fields, [row[field.name] for field in item.fields]) == decoded
 
 
 def test_log_that_does_not_fit_is_refused_by_the_fast_decoder_too():

@@ -157,6 +157,8 @@ def test_an_honest_hospital_opens_the_leaves_that_are_drawn_and_keeps_its_entry_
     assert demand == {"challenge": demand["challenge"], "drawn": True, "leaves": 8, "answered": []}
     disputed.ask("dispute", "answer", str(TRUE), str(HONEST), "--run", "told")
     assert disputed.ask("dispute", "show", case)["demands"][0]["answered"] == list(range(8))
+    assert disputed.ask("dispute", "show", case, "--no-index") == disputed.ask("dispute", "show", case)
+    assert disputed.ask("dispute", "list", "--no-index") == disputed.ask("dispute", "list")
     held = contracts.settlement.balance_of(disputed.consortium.keyring.hospital(HONEST).address)
     ended = disputed.ask("dispute", "conclude", case, "--by", "4", "--wait")
     assert ended["outcome"] == "upheld"

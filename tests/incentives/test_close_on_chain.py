@@ -9,7 +9,7 @@ from chain.anvil import find_anvil
 from chain.clock import LocalClock
 from chain.connect import connect
 from chain.contracts import open_contracts
-from chain.deploy import DeployConfig, admit_hospital, deploy, fund_bond, post_bond
+from chain.deploy import DeployConfig, admit_hospital, deploy, fund_hospital, post_bond
 from chain.errors import EngineMissing
 from chain.history import read_round
 from chain.keys import development_keys
@@ -64,7 +64,7 @@ def chain():
         for index, key in enumerate(keys[1:]):
             number = admit_hospital(contracts, governance, key.address, 1_500 * (index + 1))
             hospitals[number] = Sender(w3, key)
-            fund_bond(contracts, governance, key.address)
+            fund_hospital(contracts, governance, key.address, contracts.consortium.bond_amount())
             post_bond(contracts, hospitals[number])
             contracts.ledger.register_epoch(hospitals[number], 0, b"r" * 32, ROSTER, b"n" * 32)
         contracts.consortium.set_dispute_court(governance, keys[0].address)

@@ -1,9 +1,10 @@
-"""Runs on a chain that are killed by SIGKILL after a chosen call to the ledger, and resumed.
+"""Runs on a chain that are killed by SIGKILL in or after a chosen call to the ledger, and resumed.
 
 Run as a program: `python interrupted_chain_runs.py FOLDER URL SETTINGS STEPS`. A step is a list of [method of the
 ledger's client, how many calls of it in the process until SIGKILL], one for the training process and one for each
-resumption that is killed as well; a last resumption then finishes. The chain is set back between steps. Prints what
-came out as JSON.
+resumption that is killed as well; a last resumption then finishes. With a third item, "sent", the process is killed
+once the call's transaction is handed over, before its receipt is asked for. The chain is set back between steps.
+Prints what came out as JSON.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from typing import Any
 
 import torch
 from interrupted_runs import forked
+from rich.console import Console
 
+from chain import sender
 from chain.clock import clock_for
 from chain.connect import connect
 from chain.contracts import open_contracts
 from chain.deploy import DeployConfig
 from chain.deployments import Deployment
-from chain.gas import GasLedger
 from chain.ledger import LedgerClient
 from chain.rpc import request
 from fl_core.models import model_digest
 from incentives import DEFAULT_RULE
+from scripts.console.session import open_consortium
 from scripts.federation.auditing import audit_run
 from scripts.federation.claims import claim_all
 from scripts.federation.consortium import Consortium, found_consortium
@@ -41,22 +44,27 @@ from scripts.federation.story import run_on_chain
 CHAIN = 31337
 
 
-def consortium_of(deployment: Deployment, url: str) -> Consortium:
-    """The consortium as a process of its own finds it."""
+def consortium_of(deployment: Deployment, url: str, folder: Path) -> Consortium:
+    """The consortium as a command that is started for a run finds it."""
     contracts = open_contracts(connect(url, chain_id=CHAIN), deployment)
-    return Consortium(contracts, DevelopmentKeyring(CHAIN), GasLedger())
+    return open_consortium(contracts, folder.with_suffix(".home"), None, None, Console(quiet=True))
 
 
-def kill_after(method: str, calls: int) -> None:
-    """Kill this process right after that many calls of a method of the ledger's client."""
+def kill_after(method: str, calls: int, when: str = "done") -> None:
+    """Kill this process in or right after that many calls of a method of the ledger's client."""
     call, done = getattr(LedgerClient, method), 0
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(*arguments: Any, **named: Any) -> Any:
         nonlocal done
-        result = call(*arguments, **named)
         done += 1
+        if done == calls and when == "sent":
+            sender.wait_receipts = die
+        result = call(*arguments, **named)
         if done == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
         return result
 
     setattr(LedgerClient, method, counted)
@@ -64,7 +72,7 @@ def kill_after(method: str, calls: int) -> None:
 
 def train(settings: RunSettings, deployment: Deployment, url: str, folder: Path, fatal: list[Any]) -> None:
     """Train a new run, and die at the given call."""
-    consortium = consortium_of(deployment, url)
+    consortium = consortium_of(deployment, url, folder)
     run = run_on_chain(
         settings, consortium, run_id="run", folder=folder, clock=clock_for(consortium.contracts.w3)
     )
@@ -74,7 +82,7 @@ def train(settings: RunSettings, deployment: Deployment, url: str, folder: Path,
 
 def resume(deployment: Deployment, url: str, folder: Path, fatal: list[Any] | None) -> dict[str, Any]:
     """Resume, and die at the given call; without one finish, audit and claim."""
-    consortium = consortium_of(deployment, url)
+    consortium = consortium_of(deployment, url, folder)
     clock = clock_for(consortium.contracts.w3)
     if fatal is not None:
         kill_after(*fatal)

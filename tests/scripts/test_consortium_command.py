@@ -92,6 +92,8 @@ def test_a_delay_makes_a_change_public_before_it_takes_effect(tmp_path: Path, ur
     assert (queued.code, "have it executed from" in queued.out) == (0, True), queued
     shown = desk.ask("show", number)
     assert (shown["state"], shown["supporters"]) == ("queued", [1, 2, 3])
+    assert shown == desk.ask("show", number, "--no-index")
+    assert [shown] == desk.ask("list") == desk.ask("list", "--no-index")
     assert desk.ask("execute", number, "--hospital", "3")["state"] == "queued"
     assert desk.ask("execute", number, "--hospital", "3", "--wait")["state"] == "executed"
     assert desk.consortium.contracts.consortium.active_set() == {1, 2, 3}

@@ -83,12 +83,20 @@ DONE = [["register_epoch", 2], ["attest", 1], ["attest", 2], ["attest", 3], ["cl
 """Calls after which all that was begun is in a checkpoint."""
 
 
+def test_a_transaction_that_was_under_way_when_its_run_was_killed_counts_once(tmp_path):
+    opened, attested = run_steps(tmp_path, [[["open_round", 2, "sent"]], [["attest", 5, "sent"]]])
+    check(opened, abandoned=[2], rounds=[1, 3])
+    assert "round 2 was interrupted (phase ready)" in opened["after"]["notes"][0]
+    check(attested, abandoned=[])
+
+
 @pytest.mark.slow
 def test_a_run_killed_in_any_phase_goes_on(tmp_path):
-    found = run_steps(tmp_path, [[step] for step in UNDER_WAY + DONE])
-    for item in found[: len(UNDER_WAY)]:
+    steps = [[step, [*step, "sent"]] for step in UNDER_WAY + DONE]
+    found = run_steps(tmp_path, [[step] for both in steps for step in both])
+    for item in found[: 2 * len(UNDER_WAY)]:
         check(item, abandoned=[1], rounds=[2, 3])
-    for item in found[len(UNDER_WAY) :]:
+    for item in found[2 * len(UNDER_WAY) :]:
         check(item, abandoned=[])
 
 
