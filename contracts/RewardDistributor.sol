@@ -192,6 +192,8 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
         uint256 word = _treasuryClaimed[key];
         if (word & _roundBit(round) != 0) revert TreasuryAlreadyClaimed(round, hospital);
         _treasuryClaimed[key] = word | _roundBit(round);
+        // One of the rounds that the caller named, and the ledger refuses none for others' sake.
+        // slither-disable-next-line calls-loop
         (uint64 treasury, uint64 device) = ledger.entryWeights(round, hospital);
         amount = RewardMath.treasuryPayout(allocation, rule.operatorBps(), treasury, device);
         emit TreasuryClaimed(round, hospital, msg.sender, amount);
@@ -208,9 +210,11 @@ contract RewardDistributor is IRewardDistributor, EIP712 {
     {
         ILedgerTypes.Standing standing;
         if (round <= open) {
+            // slither-disable-next-line calls-loop -- one of the claims that the caller chose to make together
             (standing, qualityScored, root, allocation, rule) = ledger.claimBasis(round, hospital);
         } else {
             uint64 openAt;
+            // slither-disable-next-line calls-loop -- the same
             (openAt, standing, qualityScored, root, allocation, rule) = ledger.claimBasisFrom(round, hospital);
             if (openAt == 0) revert NotClosed(round);
             if (block.timestamp < openAt) revert WindowOpen(round, openAt);
