@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready-$(TORCH) node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format contracts bench clean check-tools
+.PHONY: help setup demo test test-slow lint format contracts slither proofs bench clean check-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,11 +41,27 @@ format: $(READY) ## format the Python sources
 contracts: $(READY) ## compile the Solidity sources into the packaged artifacts
 	$(BIN)/python -m chain.compile
 
+# Both pull other versions of what .venv has, so each has an environment of its own.
+slither: node_modules/.ready .venv-slither/.ready ## static analysis of the contracts; clean, or argued in the code
+	@PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/chain/solc:$$PATH" FOUNDRY_OUT=out/slither FOUNDRY_CACHE_PATH=cache/slither \
+	  .venv-slither/bin/slither . $(ARGS)
+
+proofs: node_modules/.ready .venv-halmos/.ready ## symbolic proofs of the contracts' arithmetic, within stated bounds
+	@PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/.venv-halmos/bin:$$PATH" FOUNDRY_PROFILE=proofs \
+	  .venv-halmos/bin/halmos --forge-build-out out/proofs --solver z3 --loop 20 --solver-timeout-assertion 600s $(ARGS)
+	@.venv-halmos/bin/python contracts/test/proofs/floors.py
+
+.venv-slither/.ready: TOOL := slither-analyzer==0.11.6
+.venv-halmos/.ready: TOOL := halmos==0.3.3
+.venv-slither/.ready .venv-halmos/.ready: | check-tools
+	@$(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip --disable-pip-version-check -qq install $(TOOL)
+	@touch $@
+
 bench: $(READY) ## reproduce docs/benchmarks.md
 	$(BIN)/fediomt bench all
 
 clean: ## remove the virtual environment, npm packages and build output (runs/ stays)
-	rm -rf .venv node_modules out cache artifacts-hardhat *.egg-info
+	rm -rf .venv .venv-slither .venv-halmos node_modules out cache artifacts-hardhat *.egg-info
 
 check-tools:
 	@command -v $(PYTHON) >/dev/null || { echo "FedIoMT needs Python >= 3.11: install it or name it, make PYTHON=/path/to/python3" >&2; exit 1; }

@@ -100,6 +100,8 @@ contract Council is ICouncil {
     function queue(uint256 id) external {
         Proposal storage p = _require(id, State.Passed);
         (address target, bytes memory data) = (p.target, p.data);
+        // The manager's nonce is not needed, and it calls nobody when it schedules.
+        // slither-disable-next-line unused-return,reentrancy-events
         (bytes32 operation,) = manager.schedule(target, data, 0);
         uint64 executableAt = manager.getSchedule(operation);
         p.executableAt = executableAt;
@@ -119,6 +121,7 @@ contract Council is ICouncil {
         }
         p.executed = true;
         emit Executed(id);
+        // slither-disable-next-line unused-return -- the manager's nonce is not needed
         manager.execute(target, data);
     }
 
@@ -137,6 +140,7 @@ contract Council is ICouncil {
         if (!queued) return;
         bytes32 operation = manager.hashOperation(address(this), p.target, p.data);
         // else it was done or forgotten there, or is the place of another proposal of the same call
+        // slither-disable-next-line unused-return -- the manager's nonce is not needed
         if (manager.getSchedule(operation) == p.executableAt) manager.cancel(address(this), p.target, p.data);
     }
 

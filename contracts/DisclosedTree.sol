@@ -20,6 +20,9 @@ import {SumTree} from "./libraries/SumTree.sol";
 /// device without points; 0x320 the gate, but at least 1, and 0x340 the gate; 0x360 the next slot; 0x380 the lanes of a
 /// point of volume, quality and compute; 0x400 nodes.
 contract DisclosedTree is IDisclosedTree {
+    // One pass over the devices, in assembly; what it builds is held against the tree that Python builds.
+    // slither-disable-start cyclomatic-complexity
+
     /// @inheritdoc IDisclosedTree
     function children(Terms calldata terms, bytes calldata devices, bytes calldata payees)
         external
@@ -260,4 +263,5 @@ contract DisclosedTree is IDisclosedTree {
             return(0x400, 0x80)
         }
     }
+    // slither-disable-end cyclomatic-complexity
 }

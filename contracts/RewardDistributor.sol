@@ -193,6 +193,8 @@ contract RewardDistributor is ClaimGate, EIP712 {
         if (!_mark(_treasuryClaimed[_treasuryKey(hospital, round >> 8)], round)) {
             revert TreasuryAlreadyClaimed(uint64(round), uint16(hospital));
         }
+        // One of the rounds that the caller named, and the ledger refuses none for others' sake.
+        // slither-disable-next-line calls-loop
         (uint64 treasury, uint64 device) = ledger.entryWeights(uint64(round), uint16(hospital));
         amount = RewardMath.treasuryPayout(allocation, rule.operatorBps(), treasury, device);
         emit TreasuryClaimed(uint64(round), uint16(hospital), msg.sender, amount);
@@ -206,6 +208,7 @@ contract RewardDistributor is ClaimGate, EIP712 {
         returns (bool payable_, bool qualityScored, bytes32 root, uint256 allocation, PackedRule rule)
     {
         ILedgerTypes.Standing standing;
+        // slither-disable-next-line calls-loop -- one of the claims that the caller chose to make together
         (standing, qualityScored, root, allocation, rule) = ledger.claimBasis(uint64(round), uint16(hospital), open);
         payable_ = standing == ILedgerTypes.Standing.Payable;
         if (!payable_) _requirePaid(uint64(round), standing);

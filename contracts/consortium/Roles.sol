@@ -33,6 +33,7 @@ abstract contract Roles is ConsortiumBase {
 
     /// @inheritdoc IConsortium
     function setDisputeCourt(address court) external restricted {
+        // slither-disable-next-line missing-zero-check -- zero is how governance takes the office away
         disputeCourt = court;
         emit DisputeCourtSet(court);
     }

@@ -28,6 +28,7 @@ abstract contract Convictions is CourtBase {
     ) external returns (Fault fault) {
         bytes32 root = _rootOf(round, hospital);
         bytes32 hash = LeafFaults.hashOf(address(ledger), round, hospital, words);
+        // slither-disable-next-line unused-return -- the root's hash binds its sums
         (hash,) = SumTree.climb(hash, lanes, slot, siblings);
         if (hash != root) revert NotInTree(round, hospital);
         (PackedRule rule, bool qualityScored) = _ruleOf(round);
@@ -39,6 +40,8 @@ abstract contract Convictions is CourtBase {
     /// @inheritdoc IDisputeCourt
     function proveReceipt(uint64 round, uint16 hospital, bytes32 signedRoot, bytes calldata signature) external {
         if (signedRoot == _rootOf(round, hospital)) revert NoFault();
+        // A signature that is none gives the zero address, refused below.
+        // slither-disable-next-line unused-return
         (address signer,,) = ECDSA.tryRecoverCalldata(receiptDigest(round, hospital, signedRoot), signature);
         ILedgerTypes.RoundView memory v = ledger.round(round);
         uint64 end = v.closedAt == 0 ? uint64(block.timestamp) : v.closedAt;
@@ -85,6 +88,8 @@ abstract contract Convictions is CourtBase {
         if (inOffice && caseId != 0) _end(caseId, _cases[caseId], Outcome.Voided);
 
         bool voided = inOffice && _void(round, hospital);
+        // The settlement token may call back, and finds the entry convicted; if it refuses, what it did meanwhile is undone.
+        // slither-disable-next-line reentrancy-no-eth,reentrancy-events
         try _CONSORTIUM.slash(hospital, slashAmount) returns (uint256 amount) {
             emit Convicted(round, hospital, fault, voided, amount);
         } catch {

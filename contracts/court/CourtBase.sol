@@ -147,6 +147,8 @@ abstract contract CourtBase is IDisputeCourt {
             k.electors = uint64(_CONSORTIUM.activeSet() >> 1) & ~uint64(RoundWords.bitOf(hospital));
         } else {
             _requireBefore(caseId, k.deadline);
+            // The ledger calls nobody back.
+            // slither-disable-next-line reentrancy-no-eth,reentrancy-benign,reentrancy-events
             ledger.releaseEntry(round, hospital); // to be frozen for the whole time again, if the window is still open
         }
         ledger.freezeEntry(round, hospital);

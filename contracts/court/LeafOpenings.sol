@@ -42,6 +42,8 @@ abstract contract LeafOpenings is Convictions {
             revert AlreadyDemanded(round, hospital, by);
         }
         uint256 caseId;
+        // The ledger calls nobody back; the bond is taken last.
+        // slither-disable-next-line reentrancy-no-eth,reentrancy-events
         (challengeId, caseId) = _challenge(round, hospital, 0);
         (, uint256 total) = _laneOf(round, hospital, 0);
         if (total == 0) revert NothingToOpen(round, hospital);
@@ -122,6 +124,7 @@ abstract contract LeafOpenings is Convictions {
         uint256 lanes = LeafFaults.lanesOf(words, rule, qualityScored);
         if (LeafFaults.find(words, slot, lanes, rule, qualityScored) != Fault.None) revert NotInTree(round, hospital);
         bytes32 hash = LeafFaults.hashOf(address(ledger), round, hospital, words);
+        // slither-disable-next-line unused-return -- the root's hash binds its sums
         (hash,) = SumTree.climb(hash, lanes, slot, o.siblings);
         if (hash != _rootOf(round, hospital)) revert NotInTree(round, hospital);
         uint256 before = 0;
@@ -143,6 +146,8 @@ abstract contract LeafOpenings is Convictions {
         if (node == 0 || node != registered.rosterRoot) revert NotOnRoster(account);
         if (!Participation.isPlanOf(o.plan, round, hospital)) revert WrongPlan();
         bytes32 message = Participation.maskedInputHash(sha256(o.plan), o.attempt, o.deposited, o.masked);
+        // A signature that is none gives the zero address, refused below.
+        // slither-disable-next-line unused-return
         (address signer,,) =
             ECDSA.tryRecoverCalldata(Participation.typedDigest(address(ledger), message), o.signature);
         if (signer != account || signer == address(0)) revert NotSignedByDevice(account, signer);

@@ -40,6 +40,8 @@ abstract contract DeskOrders is DeskServices, AccessManaged {
         uint256 price = _requireService(serviceId).price;
         // Whoever sent this permit first has set the same allowance; if there is none, the transfer fails.
         /* solhint-disable no-empty-blocks */
+        // The participation token calls nobody back.
+        // slither-disable-next-line reentrancy-no-eth,reentrancy-benign,reentrancy-events
         try IERC20Permit(address(token))
             .permit(msg.sender, address(this), price, permit.deadline, permit.v, permit.r, permit.s) {}
             catch {}

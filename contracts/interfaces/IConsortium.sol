@@ -3,6 +3,9 @@ pragma solidity 0.8.36;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
+// Parameters are named for what they are, as the views beside them; an interface has no bodies to confuse them in.
+// slither-disable-start shadowing-local
+
 /// @title IConsortium
 /// @notice Who takes part: hospitals with an account, a voted capacity and a bond, and the few named roles.
 /// @dev Governance is whoever the AccessManager lets through the `restricted` functions: the Council, once the deployer
@@ -227,3 +230,5 @@ interface IConsortium {
     /// @notice All capacities, 16 bits each, hospital `id` in word `(id - 1) / 16` at bit `16 * ((id - 1) % 16)`.
     function capacityWords() external view returns (uint256[4] memory);
 }
+
+// slither-disable-end shadowing-local

@@ -4,6 +4,9 @@ pragma solidity 0.8.36;
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IConsortium} from "./IConsortium.sol";
 
+// Parameters are named for what they are, as the views beside them; an interface has no bodies to confuse them in.
+// slither-disable-start shadowing-local
+
 /// @title ICouncil
 /// @notice Governance by the hospitals. A proposal is one call; every hospital active when it is made has one vote; two
 /// thirds of them carry it. It is made through the AccessManager, in which the council holds the administrator's role
@@ -151,3 +154,5 @@ interface ICouncil {
     /// @return seconds_ The delay.
     function executionDelay() external view returns (bool governs, uint32 seconds_);
 }
+
+// slither-disable-end shadowing-local

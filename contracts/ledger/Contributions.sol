@@ -131,6 +131,7 @@ abstract contract Contributions is RoundActs {
         if (packedScores.length != words) revert WrongScoreWords(packedScores.length, words);
         for (uint256 w = 0; w < words; ++w) {
             uint256 word = packedScores[w];
+            // slither-disable-next-line incorrect-equality -- counts words of scores
             uint256 used = w + 1 == words ? hospitals - w * ScorePacking.LANES : ScorePacking.LANES;
             uint256 tail = ScorePacking.EMPTY >> (ScorePacking.BITS * used);
             if (word >> (ScorePacking.BITS * used) != tail || !ScorePacking.allInRange(word)) {

@@ -66,6 +66,7 @@ abstract contract EntryDisputes is LedgerBase {
     /// @dev The bit of a hospital whose entry is frozen, and so not voided.
     function _frozenBit(uint64 round_, uint16 hospital) private view returns (uint256 bit) {
         bit = RoundWords.bitOf(hospital);
+        // slither-disable-next-line incorrect-equality -- a bit of a set, in a word that also holds times
         if (_rounds[round_].outcome & bit == 0) revert NotFrozen(round_, hospital);
     }
 }

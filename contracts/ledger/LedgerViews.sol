@@ -9,6 +9,9 @@ import {RoundWords} from "../libraries/RoundWords.sol";
 import {ScorePacking} from "../libraries/ScorePacking.sol";
 import {LedgerBase} from "./LedgerBase.sol";
 
+// Phases, bits and zeros for "not yet", in words that also hold times; no balance.
+// slither-disable-start incorrect-equality
+
 /// @title LedgerViews
 /// @notice Reading the record.
 abstract contract LedgerViews is LedgerBase {
@@ -185,3 +188,5 @@ abstract contract LedgerViews is LedgerBase {
         });
     }
 }
+
+// slither-disable-end incorrect-equality

@@ -28,6 +28,7 @@ abstract contract RoundActs is RoundClock {
         r.outcome = block.timestamp << 128; // openedAt
         r.specHash = specHash;
         r.modelHash = modelHash;
+        // slither-disable-next-line uninitialized-local -- begins with zeros
         RoundWords.Head memory head;
         head.profile = profile;
         head.hospitals = hospitals;

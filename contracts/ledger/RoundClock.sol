@@ -5,6 +5,9 @@ import {IContributionLedger} from "../interfaces/IContributionLedger.sol";
 import {RoundWords} from "../libraries/RoundWords.sol";
 import {EpochRegistry} from "./EpochRegistry.sol";
 
+// Phases, bits and zeros for "not yet", in words that also hold times; no balance.
+// slither-disable-start incorrect-equality
+
 /// @title RoundClock
 /// @notice How a round moves from phase to phase: by itself when everybody who can act has acted, by anyone's call
 /// after a deadline. No phase waits for a particular account for longer than its duration.
@@ -110,3 +113,5 @@ abstract contract RoundClock is EpochRegistry {
         }
     }
 }
+
+// slither-disable-end incorrect-equality

@@ -9,6 +9,9 @@ import {ScoreBoard} from "../libraries/ScoreBoard.sol";
 import {ScorePacking} from "../libraries/ScorePacking.sol";
 import {Contributions} from "./Contributions.sol";
 
+// Phases, bits and zeros for "not yet", in words that also hold times; no balance.
+// slither-disable-start incorrect-equality
+
 /// @title Settlement
 /// @notice Closing a round: medians of what was revealed, the budget, and each hospital's allocation of it.
 abstract contract Settlement is Contributions {
@@ -39,6 +42,7 @@ abstract contract Settlement is Contributions {
         outcome.closedAt = block.timestamp;
         outcome.paid = accepted != 0;
 
+        // slither-disable-next-line uninitialized-local -- begins with zeros
         Pot memory pot;
         if (outcome.paid) {
             _pay(round_, head, emission, outcome, pot);
@@ -104,6 +108,7 @@ abstract contract Settlement is Contributions {
     ) private {
         PackedRule rule_ = _packedRule(head.ruleId);
         bool scored = RewardMath.hospitalQualityScored(head.profile);
+        // slither-disable-next-line uninitialized-local -- begins with zeros
         RoundWords.Result memory result;
         result.ruleId = head.ruleId;
         result.deviceQualityScored = RewardMath.deviceQualityScored(head.profile);
@@ -173,3 +178,5 @@ abstract contract Settlement is Contributions {
         }
     }
 }
+
+// slither-disable-end incorrect-equality

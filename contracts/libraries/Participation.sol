@@ -66,6 +66,7 @@ library Participation {
         if (position >= size) return 0;
         uint256 next = 0;
         while (size > 1) {
+            // slither-disable-next-line incorrect-exp -- the sibling's position: an exclusive or is meant
             if (position ^ 1 < size) {
                 if (next == path.length) return 0;
                 bytes32 sibling = path[next];

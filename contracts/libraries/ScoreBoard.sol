@@ -65,6 +65,8 @@ library ScoreBoard {
         unchecked {
             uint256 word = ScorePacking.wordOf(hospital);
             uint256 lane = (hospital - 1) % ScorePacking.LANES;
+            // Two lanes share a shift, so the remainder has to go.
+            // slither-disable-next-line divide-before-multiply
             uint256 shift = 2 * ScorePacking.BITS * (lane / 2);
             uint256 given = board.validators - ScorePacking.get(board.missing[2 * word + lane % 2], shift);
             if (given < 2) return (false, 0);

@@ -16,6 +16,7 @@ library ScorePacking {
     /// @notice A word without a score.
     uint256 internal constant EMPTY = (1 << 252) - 1;
     /// @notice One in every second lane: a word's half has nine scores with 14 free bits above each.
+    // slither-disable-next-line too-many-digits -- a mask of 253 bits
     uint256 internal constant HALF_ONES = 0x100000010000001000000100000010000001000000100000010000001;
     /// @notice All bits of every second lane.
     uint256 internal constant HALF = HALF_ONES * NO_SCORE;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field, replace
 
 from eth_utils.crypto import keccak
@@ -55,7 +54,7 @@ class World:
         """A tree a hospital: even devices have a payee of their own, odd ones leave it to the treasury."""
         trees = {}
         for hospital, keys in self.devices.items():
-            salts = [secrets.token_bytes(32) for _ in range(tree_width(len(keys)))]
+            salts = [digest(f"salt {number} {hospital} {k}") for k in range(tree_width(len(keys)))]
             leaves = [
                 Leaf(
                     slot=2 * k,
@@ -92,7 +91,14 @@ class Scores:
 
 
 def raise_world(w3: Web3, *, instant: bool = False, disclosed: bool = False) -> World:
-    """Deploy, admit four hospitals, post their bonds."""
+    """A consortium whose devices have the chain's currency."""
+    world = found_world(w3, instant=instant, disclosed=disclosed)
+    fund(w3, [key.address for keys in world.devices.values() for key in keys], ETHER)
+    return world
+
+
+def found_world(w3: Web3, *, instant: bool = False, disclosed: bool = False) -> World:
+    """Deploy, admit four hospitals, post their bonds: the same addresses and keys on every fresh chain."""
     gas = GasLedger()
     keys = development_keys(1 + HOSPITALS)
     governance = Sender(w3, keys[0], gas)
@@ -105,8 +111,7 @@ def raise_world(w3: Web3, *, instant: bool = False, disclosed: bool = False) -> 
         hospitals[number] = Sender(w3, key, gas)
         fund_hospital(contracts, governance, key.address, contracts.consortium.bond_amount())
         post_bond(contracts, hospitals[number])
-    devices = {number: [Key.random() for _ in range(DEVICES)] for number in hospitals}
-    fund(w3, [key.address for keys in devices.values() for key in keys], ETHER)
+    devices = {number: [Key(digest(f"device {number} {k}")) for k in range(DEVICES)] for number in hospitals}
     return World(w3, contracts, governance, hospitals, LocalClock(w3), gas, devices)
 
 
@@ -141,7 +146,7 @@ def reach_training(world: World, number: int = 1) -> bytes:
 def scores_of(world: World, hospital: int) -> Scores:
     others = {other: 9_000 + 100 * other for other in world.hospitals if other != hospital}
     packed = pack_scores(others, len(world.hospitals))
-    return Scores(packed, 8_000 + hospital, digest(f"utilities {hospital}"), secrets.token_bytes(32))
+    return Scores(packed, 8_000 + hospital, digest(f"utilities {hospital}"), digest(f"salt {hospital}"))
 
 
 def commit(world: World, number: int, hospital: int, scores: Scores) -> None:
