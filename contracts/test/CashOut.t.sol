@@ -69,6 +69,7 @@ contract CashOutTest is Deployed {
         eq(settlement.balanceOf(ALICE), 20 ether, "seller");
         eq(token.totalBurned(), 10 ether, "burned");
         eq(token.balanceOf(address(desk)), 0, "escrow");
+        eq(desk.cashOutEscrow(), 0, "escrow on the books");
         eq(desk.cashOutReserve(), 80 ether, "reserve");
         eq(desk.cashOutOwed(), 0, "owed");
         isTrue(statusOf(id) == ICashOut.CashOutStatus.Paid, "status");
