@@ -41,15 +41,8 @@ WOVEN_TESTS: Final = {
 MEASURING: Final = "_costs\\(|_gas\\("
 """Tests that measure gas: woven code costs more."""
 _ROUND: Final = (
-    "Acts",
-    "Phases",
-    "Reveals",
-    "Settlement",
-    "Disputes",
-    "Claims",
-    "Disclosed",
-    "Invariants",
-    "Consents",
+    *("Acts", "Phases", "Reveals", "Settlement", "Disputes", "Claims", "Disclosed", "Invariants", "Consents"),
+    *("Epochs", "Capacities", "Token"),
 )
 NEAR: Final[Mapping[str, tuple[str, ...]]] = {
     "contracts/consortium/": ("Consortium", "Accounts", "Bonds", "Council", "CourtBonds", "CashOut"),
@@ -60,7 +53,7 @@ NEAR: Final[Mapping[str, tuple[str, ...]]] = {
     "contracts/DisputeCourt.sol": ("Court", "Disputes"),
     "contracts/DisclosedTree.sol": ("Disclosed",),
     "contracts/court/": ("Court", "Disputes"),
-    "contracts/RewardDistributor.sol": ("Claims", "Consents", "Invariants", "Disputes", "SumTree", "Token"),
+    "contracts/RewardDistributor.sol": ("Claims", "Consents", "Invariants", "Disputes", "Epochs", "Token"),
     "contracts/ledger/": (*_ROUND, "Court", "Consortium"),
     "contracts/libraries/PriceLevels.sol": ("CashOut", "CashOutInvariants"),
     "contracts/libraries/Participation.sol": ("Participation", "Court"),
@@ -199,7 +192,9 @@ class Bench:
         suite = re.findall(
             r"^(?:Ran|Encountered).* (?:for|in) (contracts/test/\S+?):", done.stdout, re.MULTILINE
         )
-        failed = re.search(r"^\[FAIL.*?\] (\w+)\(", done.stdout, re.MULTILINE)
+        failed = re.search(
+            r"^\[FAIL.*?\b((?:test|invariant_|setUp)\w*)\(", done.stdout, re.MULTILINE | re.DOTALL
+        )
         if failed is None:
             raise RuntimeError(f"forge failed without a failing test: {(done.stdout + done.stderr)[-2000:]}")
         return f"{suite[-1]}:{failed[1]}"
