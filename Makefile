@@ -7,11 +7,12 @@ TORCH_VERSION := 2.13.0
 ARGS ?=
 
 BIN := .venv/bin
+FORGE = $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 READY := .venv/.ready-$(TORCH) node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format contracts slither proofs bench clean check-tools
+.PHONY: help setup demo test test-slow lint format contracts invariants mutants slither proofs bench clean check-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +41,13 @@ format: $(READY) ## format the Python sources
 
 contracts: $(READY) ## compile the Solidity sources into the packaged artifacts
 	$(BIN)/python -m chain.compile
+
+invariants: $(READY) ## the contracts' invariants, 1000 runs of 64 calls each
+	FOUNDRY_PROFILE=evidence $(FORGE) test --match-test '^invariant_'
+
+mutants: $(READY) ## change the contracts in one place at a time: which changes does no test notice? (hours; ARGS='--sample 300')
+	$(FORGE) build
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 # Both pull other versions of what .venv has, so each has an environment of its own.
 slither: node_modules/.ready .venv-slither/.ready ## static analysis of the contracts; clean, or argued in the code

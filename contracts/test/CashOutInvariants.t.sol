@@ -19,16 +19,20 @@ contract CashOutInvariantsTest is Check {
     }
 
     /// @dev The story gets somewhere, so that the invariants are not about nothing.
-    function test_the_story_sells_and_returns() public {
+    function test_the_story_sells_returns_and_serves() public {
         for (uint256 i = 0; i < 60; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(i)));
             story.fund(seed % 3 ether);
             story.sell(i, seed % 20 ether, seed);
             story.wait(seed);
             story.collect(i / 2);
+            story.order(i);
+            story.handle(seed, i);
+            story.handle(seed, i / 2);
         }
         isTrue(story.sales() > 5, "sales");
         isTrue(story.returns_() > 5, "returns");
+        isTrue(story.served() > 5, "orders");
     }
 
     /// @dev The reserve never owes more than it has, and what it has is what was given and not paid.

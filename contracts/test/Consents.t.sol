@@ -170,4 +170,15 @@ contract ConsentsTest is Rounds {
         relay(c, consent, "", "");
         isTrue(token.balanceOf(address(wallet)) > 0, "paid");
     }
+
+    function test_a_pause_stops_relayed_claims_too() public {
+        IRewardDistributor.Claim memory c = claimOf(round, 1, 1);
+        IRewardDistributor.Consent memory consent = consentOf(c.leaf.payee);
+        vm.prank(GUARDIAN);
+        consortium.pauseClaims();
+        relay(c, consent, signed(consent, KEY), abi.encodeWithSelector(IRewardDistributor.ClaimsPaused.selector));
+        vm.prank(GUARDIAN);
+        consortium.unpauseClaims();
+        isTrue(relay(c, consent, signed(consent, KEY), "") > 0, "paid after it");
+    }
 }

@@ -136,7 +136,11 @@ contract ConsortiumTest is Governed {
         );
         this.construct(address(manager), address(settlement), longest + 1);
         this.construct(address(manager), address(settlement), longest);
+        this.construct(address(manager), address(settlement), 0);
+        vm.chainId(1337);
+        this.construct(address(manager), address(settlement), 0);
         vm.chainId(1);
+        this.construct(address(manager), address(settlement), 1);
         vm.expectRevert(IConsortium.ZeroDuration.selector);
         this.construct(address(manager), address(settlement), 0);
     }

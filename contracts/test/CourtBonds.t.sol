@@ -6,7 +6,7 @@ import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {ILedgerTypes} from "../interfaces/ILedgerTypes.sol";
 import {Leaf} from "../interfaces/IRewardDistributor.sol";
-import {CallingToken, FeeToken} from "./support/OddTokens.sol";
+import {CallingToken, FeeToken} from "./support/HostileTokens.sol";
 import {InCourt} from "./support/InCourt.sol";
 import {SumTreeBuilder} from "./support/SumTreeBuilder.sol";
 

@@ -55,6 +55,18 @@ contract DisputesTest is Rounds {
         eq(token.totalMinted(), 2 * minted, "like the other");
     }
 
+    function test_a_void_takes_back_that_hospitals_own_allocation() public {
+        uint16 last = consortium.hospitalCount();
+        uint256 before = ledger.totalAllocated();
+        uint256 amount = ledger.entry(round, last).allocation;
+        freeze(last);
+        vm.prank(COURT);
+        ledger.voidEntry(round, last);
+        isTrue(amount != 0, "it had one");
+        eq(ledger.totalAllocated(), before - amount, "taken back");
+        eq(ledger.entry(round, last - 1).allocation, amount, "the others keep theirs");
+    }
+
     function test_a_voided_entry_is_never_minted() public {
         freeze(1);
         uint256 before = ledger.totalAllocated();

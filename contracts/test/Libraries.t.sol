@@ -77,6 +77,13 @@ contract LibrariesTest is Check {
         if (treasury + device != 0) atMost(allocation, paid + 7, "only rounding is lost");
     }
 
+    function test_a_tree_without_weights_pays_nothing_and_the_lightest_pays_all() public pure {
+        eq(RewardMath.devicePayout(1000, 500, 0, 0, 0), 0, "no weights");
+        eq(RewardMath.treasuryPayout(1000, 500, 0, 0), 50, "the operator's share");
+        eq(RewardMath.devicePayout(1000, 500, 1, 0, 1), 950, "a device's");
+        eq(RewardMath.treasuryPayout(1000, 500, 1, 0), 1000, "the treasury's");
+    }
+
     function testFuzz_allocation_scales_with_quality(
         uint112 budget,
         uint64 share,
@@ -168,7 +175,7 @@ contract LibrariesTest is Check {
             }
             (bool known, uint256 median) = id == 0 ? ScoreBoard.modelMedian(board) : ScoreBoard.qualityMedian(board, id);
             isTrue(known == (given >= 2), "known");
-            if (known) eq(median, LowerMedian.inPlace(scores, given), "median");
+            eq(median, known ? LowerMedian.inPlace(scores, given) : 0, "median");
         }
     }
 

@@ -356,6 +356,15 @@ contract SettlementTest is Rounds {
         return LowerMedian.inPlace(scores, 4);
     }
 
+    function test_a_quality_that_rises_by_a_single_point_counts() public {
+        for (uint256 points = 9000; points < 9003; ++points) {
+            givenScore = points;
+            uint64 round = openTo(CLOSED, 5);
+            eq(ledger.entry(round, 1).quality, points, "applied");
+            eq(ledger.lastQuality(1), points, "kept");
+        }
+    }
+
     function test_forty_hospitals_close_within_ten_million_gas() public {
         for (uint16 id = 6; id <= 40; ++id) {
             join(account(id), 500);

@@ -8,6 +8,7 @@ import {ILedgerTypes, RewardRule} from "../interfaces/ILedgerTypes.sol";
 import {IParticipationToken} from "../interfaces/IParticipationToken.sol";
 import {IRedemptionDesk} from "../interfaces/IRedemptionDesk.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
+import {LocalSettlementToken} from "../local/LocalSettlementToken.sol";
 import {Deployed} from "./support/Deployed.sol";
 
 /// @title TokenTest
@@ -108,7 +109,7 @@ contract TokenTest is Deployed {
         this.deployLedgerExternal(p, defaultRule());
         vm.expectRevert(IRedemptionDesk.ZeroDuration.selector);
         this.deploy("RedemptionDesk.sol:RedemptionDesk", abi.encode(token, consortium, HOUR, 0, HOUR, HOUR, 1));
-        vm.expectRevert(abi.encodeWithSignature("NotALocalChain(uint256)", 1));
+        vm.expectRevert(abi.encodeWithSelector(LocalSettlementToken.NotALocalChain.selector, 1));
         this.deploy("LocalSettlementToken.sol:LocalSettlementToken", abi.encode(uint256(1)));
         deployLedger(defaultParams(), defaultRule());
     }

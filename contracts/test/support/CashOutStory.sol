@@ -20,6 +20,7 @@ contract CashOutStory is Deployed {
     /// @notice How much of everything there was.
     uint256 public sales;
     uint256 public returns_;
+    uint256 public served;
 
     uint256 private openOrders;
     uint256[] private orders;
@@ -124,13 +125,33 @@ contract CashOutStory is Deployed {
         ++openOrders;
     }
 
-    function refund(uint256 which) external {
+    /// @notice An order goes one step further: delivered, accepted, objected to, decided on, settled or refunded.
+    function handle(uint256 which, uint256 what) external {
         if (orders.length == 0) return;
         uint256 id = orders[which % orders.length];
         IRedemptionDesk.Order memory o = desk.order(id);
-        if (o.status != IRedemptionDesk.OrderStatus.Open || vm.getBlockTimestamp() < o.deadline) return;
-        desk.refund(id);
+        bool over = vm.getBlockTimestamp() >= o.deadline;
+        if (o.status == IRedemptionDesk.OrderStatus.Open) {
+            if (over) return end(id, desk.refund);
+            vm.prank(account(1));
+            desk.fulfil(id, keccak256("delivered"));
+        } else if (o.status == IRedemptionDesk.OrderStatus.Fulfilled) {
+            if (over) return end(id, desk.settle);
+            vm.prank(o.buyer);
+            if (what % 2 == 0) return end(id, desk.accept);
+            desk.object(id, keccak256("reason"));
+        } else if (o.status == IRedemptionDesk.OrderStatus.Objected) {
+            if (over) return end(id, desk.settle);
+            desk.resolve(id, what % 2 == 0);
+            --openOrders;
+            ++served;
+        }
+    }
+
+    function end(uint256 id, function(uint256) external how) private {
+        how(id);
         --openOrders;
+        ++served;
     }
 
     // What the invariants read

@@ -9,6 +9,31 @@ import {Governed} from "./Governed.sol";
 /// @notice Proposals taken as far as a test wants, with hospitals that vote.
 abstract contract Councils is Governed {
     address internal constant NEWCOMER = address(0x2E3C);
+    ICouncil.State internal constant OPEN = ICouncil.State.Open;
+    ICouncil.State internal constant PASSED = ICouncil.State.Passed;
+    ICouncil.State internal constant QUEUED = ICouncil.State.Queued;
+    ICouncil.State internal constant EXECUTED = ICouncil.State.Executed;
+    ICouncil.State internal constant REJECTED = ICouncil.State.Rejected;
+    ICouncil.State internal constant EXPIRED = ICouncil.State.Expired;
+    ICouncil.State internal constant CANCELLED = ICouncil.State.Cancelled;
+
+    /// @dev Four hospitals and a council with a delay; this contract keeps its own role to shake things.
+    function foundCouncil() internal {
+        found();
+        joinAll(1, 4);
+        manager.grantRole(0, address(council), DELAY);
+    }
+
+    /// @dev An admission with three votes of four.
+    function passed() internal returns (uint256 id) {
+        id = proposeAdmission(1);
+        voteAll(id, 2, 3);
+    }
+
+    function queued() internal returns (uint256 id) {
+        id = passed();
+        council.queue(id);
+    }
 
     function propose(uint16 by, address target, bytes memory data) internal returns (uint256 id) {
         vm.prank(account(by));

@@ -3,61 +3,59 @@ pragma solidity 0.8.36;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-/// @title TaxedToken
-/// @notice An ERC-20 that keeps one percent of every transfer.
-contract TaxedToken is ERC20 {
+/// @title FeeToken
+/// @notice Keeps one part in a hundred of what is transferred once it is told to.
+contract FeeToken is ERC20 {
+    bool public charges;
+
     constructor() ERC20("Fee", "FEE") {
         _mint(msg.sender, 1_000_000 ether);
     }
 
+    function charge() external {
+        charges = true;
+    }
+
     function _update(address from, address to, uint256 value) internal override {
-        uint256 fee = from == address(0) || to == address(0) ? 0 : value / 100;
-        if (fee != 0) super._update(from, address(0), fee);
-        super._update(from, to, value - fee);
+        bool kept = charges && from != address(0);
+        super._update(from, to, kept ? value - value / 100 : value);
+        if (kept) super._update(from, address(0xFEE), value / 100);
     }
 }
 
-/// @title HookedToken
-/// @notice An ERC-20 that calls somebody whenever it moves, as ERC-777 does; the call's failure is kept, not passed on.
-contract HookedToken is ERC20 {
-    address private target;
-    bytes private data;
+/// @title CallingToken
+/// @notice Calls a target in the middle of a transfer, once, when it is told which, and keeps what came of it; refuses
+/// who is blocked.
+contract CallingToken is ERC20 {
+    error Blocked(address who);
 
-    /// @notice What the last call back answered.
-    bool public reentered;
+    address public target;
+    bytes public data;
+    /// @notice Whether the last call back succeeded, and what it answered.
+    bool public reached;
     bytes public answer;
+    mapping(address who => bool) public blocked;
 
-    constructor() ERC20("Hooked", "HOOK") {
+    constructor() ERC20("Calling", "CALL") {
         _mint(msg.sender, 1_000_000 ether);
     }
 
-    function callOnTransfer(address target_, bytes calldata data_) external {
+    function callBack(address target_, bytes calldata data_) external {
         (target, data) = (target_, data_);
     }
 
-    function _update(address from, address to, uint256 value) internal override {
-        super._update(from, to, value);
-        if (target != address(0)) (reentered, answer) = target.call(data);
-    }
-}
-
-/// @title BlockingToken
-/// @notice An ERC-20 whose issuer can bar an account from receiving.
-contract BlockingToken is ERC20 {
-    address public barred;
-
-    error Barred(address account);
-
-    constructor() ERC20("Blocking", "BLOCK") {
-        _mint(msg.sender, 1_000_000 ether);
-    }
-
-    function bar(address account) external {
-        barred = account;
+    function blockAccount(address who, bool yes) external {
+        blocked[who] = yes;
     }
 
     function _update(address from, address to, uint256 value) internal override {
-        if (to != address(0) && to == barred) revert Barred(to);
+        if (blocked[to]) revert Blocked(to);
         super._update(from, to, value);
+        if (target != address(0)) {
+            address once = target;
+            target = address(0);
+            // solhint-disable-next-line avoid-low-level-calls
+            (reached, answer) = once.call(data);
+        }
     }
 }
