@@ -77,7 +77,7 @@ abstract contract LeafOpenings is Convictions {
     /// @inheritdoc IDisputeCourt
     function answer(uint256 challengeId, uint256 index, Opening calldata o) external {
         Demand storage d = _demands[challengeId];
-        if (d.beacon == 0 || index >= openings || (d.answered >> index) & 1 == 1) {
+        if (d.beacon == 0 || (d.answered >> index) & 1 == 1) {
             revert NotAsked(challengeId, index);
         }
         Case storage k = _requireCase(d.caseId);

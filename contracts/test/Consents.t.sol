@@ -175,10 +175,10 @@ contract ConsentsTest is Rounds {
         IRewardDistributor.Claim memory c = claimOf(round, 1, 1);
         IRewardDistributor.Consent memory consent = consentOf(c.leaf.payee);
         vm.prank(GUARDIAN);
-        consortium.pauseClaims();
+        distributor.pauseClaims();
         relay(c, consent, signed(consent, KEY), abi.encodeWithSelector(IRewardDistributor.ClaimsPaused.selector));
         vm.prank(GUARDIAN);
-        consortium.unpauseClaims();
+        distributor.unpauseClaims();
         isTrue(relay(c, consent, signed(consent, KEY), "") > 0, "paid after it");
     }
 }

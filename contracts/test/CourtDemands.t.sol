@@ -82,6 +82,81 @@ contract CourtDemandsTest is Openers {
         eq(court.demandOf(id).caseId, 0, "no demand");
     }
 
+    function test_a_draw_takes_a_later_block_and_one_that_was_slept_through_another() public {
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToDraw.selector, 1));
+        court.draw(1);
+        demandAs(CHALLENGER, round, 1);
+        uint256 anchor = vm.getBlockNumber();
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.DrawNotReady.selector, anchor + 2));
+        court.draw(1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, 0));
+        court.pointOf(1, 0);
+        IDisputeCourt.Opening memory o = openingOf(0);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, 0));
+        court.answer(1, 0, o);
+        vm.roll(anchor + 300);
+        court.draw(1);
+        eq(court.demandOf(1).anchorBlock, anchor + 300, "anchored anew");
+        vm.roll(anchor + 302);
+        court.draw(1);
+        isTrue(court.demandOf(1).beacon != 0, "drawn");
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToDraw.selector, 1));
+        court.draw(1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, OPENINGS));
+        court.answer(1, OPENINGS, o);
+    }
+
+    function test_a_demand_that_nobody_drew_is_upheld_and_can_be_made_again() public {
+        demandAs(CHALLENGER, round, 1);
+        stake(CHALLENGER);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.AlreadyDemanded.selector, round, 1, 0));
+        vm.prank(CHALLENGER);
+        court.demand(round, 1);
+        vm.warp(court.caseOf(1).deadline);
+        court.conclude(1);
+        eq(1, IDisputeCourt.Outcome.Upheld, "upheld");
+        demandAs(CHALLENGER, round, 1);
+        drawn();
+    }
+
+    function test_a_demand_concluded_too_late_to_void_gives_the_bond_back() public {
+        uint256 id = demandAs(CHALLENGER, round, 1);
+        drawn();
+        vm.warp(vm.getBlockTimestamp() + 14 * DAY);
+        ledger.releaseEntry(round, 1);
+        court.conclude(1);
+        eq(1, IDisputeCourt.Outcome.Lapsed, "undecided");
+        court.settle(id);
+        eq(settlement.balanceOf(CHALLENGER), STAKE, "back");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_what_a_demand_costs() public {
+        stake(CHALLENGER);
+        vm.prank(CHALLENGER);
+        court.demand(round, 1);
+        vm.snapshotGasLastCall("court", "demand");
+        vm.roll(vm.getBlockNumber() + 2);
+        court.draw(1);
+        vm.snapshotGasLastCall("court", "draw");
+        IDisputeCourt.Opening memory o = openingOf(leafAt(1, 0));
+        court.answer(1, 0, o);
+        atMost(vm.snapshotGasLastCall("court", "answer, five devices, plan of 176 bytes"), 400_000, "answer");
+    }
+
+    function test_lanes_take_turns_however_many_leaves_are_drawn() public {
+        court = newCourt(7);
+        consortium.setDisputeCourt(address(court));
+        demandAs(CHALLENGER, round, 1);
+        drawn();
+        for (uint256 index = 0; index < 7; ++index) {
+            (IDisputeCourt.Lane lane,) = court.pointOf(1, index);
+            eq(uint256(lane), index % 3, "in turn");
+            court.answer(1, index, openingOf(leafAt(1, index)));
+        }
+        eq(court.demandOf(1).answered, 127, "all");
+    }
+
     function again(address who, uint16 by) private {
         vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.AlreadyDemanded.selector, round, 1, by));
         vm.prank(who);

@@ -229,6 +229,14 @@ contract CourtFaultsTest is InCourt {
         isTrue(court.isConvicted(round, 1), "convicted");
     }
 
+    function test_an_account_replaced_in_the_second_in_which_the_round_opened_convicts_too() public {
+        rotateTo(vm.addr(77));
+        move(1, vm.addr(77), vm.addr(78));
+        enterWith(vm.addr(78));
+        court.proveReceipt(round, 1, keccak256("another root"), signedBy(77, keccak256("another root")));
+        isTrue(court.isConvicted(round, 1), "convicted");
+    }
+
     function test_what_an_account_signed_that_acted_only_before_the_round_convicts_nobody() public {
         rotateTo(vm.addr(77));
         vm.prank(vm.addr(77));

@@ -147,6 +147,24 @@ contract CourtOpeningsTest is Openers {
         refused(o, abi.encodeWithSelector(IDisputeCourt.NotInTree.selector, round, 1));
     }
 
+    function test_devices_of_a_later_epoch_stand_on_the_roster_of_that_epoch() public {
+        stepTo(round, ILedgerTypes.Phase.Closed, 4);
+        while (ledger.currentRound() < 255) {
+            uint64 idle = openTo(ILedgerTypes.Phase.Training, 0);
+            vm.warp(ledger.round(idle).phaseDeadline);
+            ledger.advance(idle);
+        }
+        epoch = 1;
+        enrol();
+        round = openTo(ILedgerTypes.Phase.Attest, 4);
+        uint256 id = demandAs(CHALLENGER, round, 1);
+        drawn();
+        openAll(id);
+        vm.warp(court.caseOf(1).deadline);
+        court.conclude(1);
+        eq(1, IDisputeCourt.Outcome.Upheld, "all opened");
+    }
+
     function test_one_device_stands_for_one_leaf() public {
         (Leaf[] memory leaves, uint256[] memory weights) = leavesOf(1);
         for (uint256 k = 0; k < DEVICES; ++k) {
@@ -172,54 +190,6 @@ contract CourtOpeningsTest is Openers {
             abi.encodeWithSelector(IDisputeCourt.AccountReused.selector, device(0), uint32(2 * first))
         );
         court.answer(1, i, o);
-    }
-
-    function test_a_draw_takes_a_later_block_and_one_that_was_slept_through_another() public {
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToDraw.selector, 1));
-        court.draw(1);
-        demandAs(CHALLENGER, round, 1);
-        uint256 anchor = vm.getBlockNumber();
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.DrawNotReady.selector, anchor + 2));
-        court.draw(1);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, 0));
-        court.pointOf(1, 0);
-        IDisputeCourt.Opening memory o = openingOf(0);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, 0));
-        court.answer(1, 0, o);
-        vm.roll(anchor + 300);
-        court.draw(1);
-        eq(court.demandOf(1).anchorBlock, anchor + 300, "anchored anew");
-        vm.roll(anchor + 302);
-        court.draw(1);
-        isTrue(court.demandOf(1).beacon != 0, "drawn");
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToDraw.selector, 1));
-        court.draw(1);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NotAsked.selector, 1, OPENINGS));
-        court.answer(1, OPENINGS, o);
-    }
-
-    function test_a_demand_that_nobody_drew_is_upheld_and_can_be_made_again() public {
-        demandAs(CHALLENGER, round, 1);
-        stake(CHALLENGER);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.AlreadyDemanded.selector, round, 1, 0));
-        vm.prank(CHALLENGER);
-        court.demand(round, 1);
-        vm.warp(court.caseOf(1).deadline);
-        court.conclude(1);
-        eq(1, IDisputeCourt.Outcome.Upheld, "upheld");
-        demandAs(CHALLENGER, round, 1);
-        drawn();
-    }
-
-    function test_a_demand_concluded_too_late_to_void_gives_the_bond_back() public {
-        uint256 id = demandAs(CHALLENGER, round, 1);
-        drawn();
-        vm.warp(vm.getBlockTimestamp() + 14 * DAY);
-        ledger.releaseEntry(round, 1);
-        court.conclude(1);
-        eq(1, IDisputeCourt.Outcome.Lapsed, "undecided");
-        court.settle(id);
-        eq(settlement.balanceOf(CHALLENGER), STAKE, "back");
     }
 
     function test_an_entry_of_more_devices_than_are_enrolled_is_void_and_slashed() public {
@@ -248,20 +218,6 @@ contract CourtOpeningsTest is Openers {
         vm.expectRevert(abi.encodeWithSelector(IDisputeCourt.NothingToOpen.selector, round, 1));
         vm.prank(CHALLENGER);
         court.demand(round, 1);
-    }
-
-    /// forge-config: default.isolate = true
-    function test_what_a_demand_costs() public {
-        stake(CHALLENGER);
-        vm.prank(CHALLENGER);
-        court.demand(round, 1);
-        vm.snapshotGasLastCall("court", "demand");
-        vm.roll(vm.getBlockNumber() + 2);
-        court.draw(1);
-        vm.snapshotGasLastCall("court", "draw");
-        IDisputeCourt.Opening memory o = openingOf(leafAt(1, 0));
-        court.answer(1, 0, o);
-        atMost(vm.snapshotGasLastCall("court", "answer, five devices, plan of 176 bytes"), 400_000, "answer");
     }
 
     /// forge-config: default.fuzz.runs = 32

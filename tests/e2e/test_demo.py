@@ -50,7 +50,7 @@ def is_running(process_id: int) -> bool:
     return True
 
 
-def wait_for(condition, patience_s: float = 30.0):
+def wait_for(condition, patience_s: float = 180.0):
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if found := condition():

@@ -29,8 +29,12 @@ abstract contract InCourt is Rounds {
     }
 
     function newCourt() internal returns (IDisputeCourt) {
+        return newCourt(OPENINGS);
+    }
+
+    function newCourt(uint256 openings) internal returns (IDisputeCourt) {
         return IDisputeCourt(
-            vm.deployCode("DisputeCourt.sol:DisputeCourt", abi.encode(ledger, STAKE, SLASHED, CASE, OPENINGS))
+            vm.deployCode("DisputeCourt.sol:DisputeCourt", abi.encode(ledger, STAKE, SLASHED, CASE, openings))
         );
     }
 

@@ -14,17 +14,22 @@ abstract contract Openers is InCourt {
 
     uint256 internal constant DEVICES = 5;
     uint64 internal round;
+    uint64 internal epoch;
 
     function setUp() public {
         deployAll(4);
         deployCourt();
         leafCount = DEVICES;
+        enrol();
+        round = openTo(ILedgerTypes.Phase.Attest, 4);
+    }
+
+    function enrol() internal {
         for (uint16 id = 1; id <= 4; ++id) {
             bytes32 root = id == 1 ? rootOf(0, DEVICES) : keccak256("roster");
             vm.prank(account(id));
-            ledger.registerEpoch(0, root, uint32(DEVICES), keccak256("seed"));
+            ledger.registerEpoch(epoch, root, uint32(DEVICES), keccak256("seed"));
         }
-        round = openTo(ILedgerTypes.Phase.Attest, 4);
     }
 
     /// @dev Leaf `k` of hospital 1 stands for device `k`.
@@ -126,10 +131,10 @@ abstract contract Openers is InCourt {
     }
 
     /// @dev RFC 6962 over devices `from..to - 1`, by its recursive definition.
-    function rootOf(uint256 from, uint256 to) internal pure returns (bytes32) {
+    function rootOf(uint256 from, uint256 to) internal view returns (bytes32) {
         if (to - from == 1) {
             (bytes32 maskKey, bytes32 channelKey) = keysOf(from);
-            return sha256(abi.encodePacked(uint8(0), uint64(0), device(from), maskKey, channelKey));
+            return sha256(abi.encodePacked(uint8(0), epoch, device(from), maskKey, channelKey));
         }
         uint256 half = 1;
         while (2 * half < to - from) half *= 2;
@@ -137,7 +142,7 @@ abstract contract Openers is InCourt {
     }
 
     /// @dev The path of a leaf, from the bottom up, by the same definition.
-    function pathOf(uint256 k) internal pure returns (bytes32[] memory path) {
+    function pathOf(uint256 k) internal view returns (bytes32[] memory path) {
         bytes32[] memory down = new bytes32[](8);
         (uint256 from, uint256 to, uint256 n) = (0, DEVICES, 0);
         while (to - from > 1) {

@@ -82,13 +82,13 @@ contract Story is Rounds {
         if (phase == ILedgerTypes.Phase.Beacon || phase == ILedgerTypes.Phase.Training) {
             if (who % 16 != 7) step(current, 0);
             else stall(current, phase);
-            return;
+        } else {
+            for (uint16 id = 1; id <= HOSPITALS; ++id) {
+                bool absent = (who >> id) % 16 == 0 || (who % 8 == 3 && id != 1);
+                if (!absent && able(current, phase, id)) act(current, phase, id);
+            }
+            if (ledger.round(current).phase == phase) finish(current, phase);
         }
-        for (uint16 id = 1; id <= HOSPITALS; ++id) {
-            bool absent = (who >> id) % 16 == 0 || (who % 8 == 3 && id != 1);
-            if (!absent && able(current, phase, id)) act(current, phase, id);
-        }
-        if (ledger.round(current).phase == phase) finish(current, phase);
         if (ledger.round(current).phase == ILedgerTypes.Phase.Closed) keepRecord(current);
     }
 
@@ -169,7 +169,7 @@ contract Story is Rounds {
             }
             cs[n++] = c;
         }
-        if (n == 0 || consortium.claimsPaused()) return;
+        if (n == 0 || distributor.claimsPaused()) return;
         assembly ("memory-safe") {
             mstore(cs, n)
         }
