@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from web3 import HTTPProvider, Web3
     from web3.types import RPCEndpoint
 
+_LONGEST_BATCH = 500
 START_HINT = "start a local one with `fediomt chain up`"
 
 
@@ -61,13 +62,21 @@ def request(w3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - JS
 
 
 def batch(w3: Web3, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
-    """Send (method, params) pairs as one JSON-RPC batch; errors come back in place as `RpcError` values.
+    """Send (method, params) pairs as JSON-RPC batches; errors come back in place as `RpcError` values.
+
+    Nodes refuse batches that are too long (by default geth those above 1,000).
 
     Raises:
         NodeError: no node, a timeout, or an answer that does not fit the batch.
     """
-    if not calls:
-        return []
+    return [
+        value
+        for start in range(0, len(calls), _LONGEST_BATCH)
+        for value in _batch(w3, calls[start : start + _LONGEST_BATCH])
+    ]
+
+
+def _batch(w3: Web3, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
     payload = [(cast("RPCEndpoint", method), list(params)) for method, params in calls]
     try:
         responses: Any = _provider(w3).make_batch_request(payload)

@@ -9,6 +9,9 @@ CONSORTIUM_TEXTS = {
     "AccountInUse(address,uint16)": (
         "{account} acts or once acted for hospital {hospital}: use an account that never acted"
     ),
+    "TooManyAccounts(uint16)": (
+        "hospital {hospital} has had all the accounts that one may have: it goes on with the present one"
+    ),
     "NotHospital(address)": "{caller} acts for no hospital: send with an admitted hospital's key",
     "UnknownHospital(uint16)": "there is no hospital {hospital}: list them with `fediomt ledger hospital`",
     "WrongStatus(uint16,uint8)": (

@@ -16,6 +16,9 @@ abstract contract Accounts is ConsortiumBase {
     }
 
     /// @inheritdoc IConsortium
+    uint256 public constant MAX_ACCOUNTS = 64;
+
+    /// @inheritdoc IConsortium
     mapping(uint16 hospital => address) public pendingAccount;
     mapping(address account => Tenure) private _tenures;
     mapping(uint16 hospital => address[]) private _accounts;
@@ -73,6 +76,7 @@ abstract contract Accounts is ConsortiumBase {
 
     /// @dev A hospital's account from now on; it must be free.
     function _appoint(uint16 id, Hospital storage h, address account) internal {
+        if (_accounts[id].length == MAX_ACCOUNTS) revert TooManyAccounts(id);
         h.account = account;
         _tenures[account] = Tenure(id, uint64(block.timestamp), 0);
         _accounts[id].push(account);

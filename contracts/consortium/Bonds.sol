@@ -54,7 +54,7 @@ abstract contract Bonds is Roles {
         Hospital storage h = _hospitals[id];
         if (h.status == Status.Left) revert WrongStatus(id, Status.Left);
         uint64 releaseAt = uint64(block.timestamp) + exitSeconds;
-        (h.bondReleaseAt, h.exitCourt) = (releaseAt, disputeCourt);
+        (h.bondReleaseAt, h.exitCourt) = (releaseAt, _lastCourt);
         _setStatus(id, h, Status.Left);
         emit HospitalLeft(id, releaseAt);
     }

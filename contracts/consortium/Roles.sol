@@ -13,6 +13,8 @@ abstract contract Roles is ConsortiumBase {
     address public disputeCourt;
     /// @inheritdoc IConsortium
     address public slashRecipient;
+    /// @dev The court in office, or the last one that was.
+    address internal _lastCourt;
 
     constructor(address coordinator_, address guardian_) {
         _setCoordinator(coordinator_);
@@ -35,6 +37,7 @@ abstract contract Roles is ConsortiumBase {
     function setDisputeCourt(address court) external restricted {
         // slither-disable-next-line missing-zero-check -- zero is how governance takes the office away
         disputeCourt = court;
+        if (court != address(0)) _lastCourt = court;
         emit DisputeCourtSet(court);
     }
 

@@ -82,12 +82,19 @@ abstract contract Convictions is CourtBase {
         bool inOffice = _inOffice();
         if (!inOffice && _CONSORTIUM.courtOver(hospital) != address(this)) revert NotInOffice();
         uint256 key = _key(round, hospital);
-        if (_convicted[key]) revert AlreadyConvicted(round, hospital);
+        bool again = _convicted[key];
+        // One that convicted while another was in office may void once it is back.
+        if (again && (!inOffice || ledger.entry(round, hospital).voided)) revert AlreadyConvicted(round, hospital);
         _convicted[key] = true;
         uint256 caseId = _openCases[key];
         if (inOffice && caseId != 0) _end(caseId, _cases[caseId], Outcome.Voided);
 
         bool voided = inOffice && _void(round, hospital);
+        if (again) {
+            if (!voided) revert AlreadyConvicted(round, hospital);
+            emit Convicted(round, hospital, fault, true, 0);
+            return;
+        }
         // The settlement token may call back, and finds the entry convicted; if it refuses, what it did meanwhile is undone.
         // slither-disable-next-line reentrancy-no-eth,reentrancy-events
         try _CONSORTIUM.slash(hospital, slashAmount) returns (uint256 amount) {

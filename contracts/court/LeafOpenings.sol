@@ -28,7 +28,7 @@ abstract contract LeafOpenings is Convictions {
     mapping(uint256 challengeId => Demand) private _demands;
     /// @dev The last demand that a hospital made on an entry; that of everybody who is none is under 0.
     mapping(uint256 key => mapping(uint256 hospital => uint256 challengeId)) private _demandBy;
-    /// @dev The slot that an account was shown for, plus one.
+    /// @dev The place that an account was shown for: the leaf's depth and slot.
     mapping(uint256 key => mapping(address account => uint256)) private _shownFor;
 
     /// @inheritdoc IDisputeCourt
@@ -89,8 +89,9 @@ abstract contract LeafOpenings is Convictions {
         uint32 slot = o.leaf.slot;
         mapping(address account => uint256) storage shownFor = _shownFor[_key(round, hospital)];
         uint256 shown = shownFor[o.account];
-        if (shown != 0 && shown != uint256(slot) + 1) revert AccountReused(o.account, uint32(shown - 1));
-        shownFor[o.account] = uint256(slot) + 1;
+        uint256 place = (o.siblings.length << 32) | slot; // a slot is another leaf at every depth; never zero
+        if (shown != 0 && shown != place) revert AccountReused(o.account, uint32(shown));
+        shownFor[o.account] = place;
         d.answered |= uint64(1 << index);
         if (d.answered == (1 << openings) - 1) --k.unopened;
         emit Opened(challengeId, index, slot, o.account);

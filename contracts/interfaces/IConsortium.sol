@@ -75,6 +75,8 @@ interface IConsortium {
     error TooManyHospitals(uint256 maximum);
     /// @notice The account acts for a hospital, or once did.
     error AccountInUse(address account, uint16 hospital);
+    /// @notice The hospital has had `MAX_ACCOUNTS` accounts: it keeps the last of them.
+    error TooManyAccounts(uint16 hospital);
     /// @notice The caller acts for no hospital.
     error NotHospital(address caller);
     /// @notice There is no hospital of that id.
@@ -187,8 +189,8 @@ interface IConsortium {
     function guardian() external view returns (address);
     /// @notice Who may freeze, release and void entries, and slash bonds of hospitals that have not left.
     function disputeCourt() external view returns (address);
-    /// @notice Who may slash a hospital's bond: the dispute court, or of one that has left the court of that time. So
-    /// whoever leaves before governance replaces the court is never judged by the next one.
+    /// @notice Who may slash a hospital's bond: the dispute court, or of one that has left the court of that time, the last
+    /// one where the office was empty. So whoever leaves before governance replaces the court is never judged by the next.
     /// @param hospital Its id.
     function courtOver(uint16 hospital) external view returns (address);
     /// @notice Where slashed bonds go; zero until it is fixed.
@@ -218,6 +220,8 @@ interface IConsortium {
     /// @return from From when (unix seconds).
     /// @return until Until when (unix seconds); 0 while it does.
     function tenureOf(address account) external view returns (uint16 hospital, uint64 from, uint64 until);
+    /// @notice Most accounts that a hospital ever has, one after the other: whoever judges a round reads all of them.
+    function MAX_ACCOUNTS() external view returns (uint256);
     /// @notice Every account that acts or acted for a hospital, in order; `tenureOf` says when.
     /// @param hospital Its id.
     function accountsOf(uint16 hospital) external view returns (address[] memory);

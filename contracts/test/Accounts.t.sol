@@ -34,6 +34,22 @@ contract AccountsTest is Governed {
         consortium.proposeAccount(GUARDIAN);
     }
 
+    function test_a_hospital_has_so_many_accounts_and_no_more() public {
+        address present = account(1);
+        for (uint256 n = 1; n < consortium.MAX_ACCOUNTS(); ++n) {
+            address next = address(uint160(0xFACE_0000 + n));
+            move(1, present, next);
+            present = next;
+        }
+        vm.prank(present);
+        consortium.proposeAccount(NEXT);
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.TooManyAccounts.selector, 1));
+        vm.prank(NEXT);
+        consortium.acceptAccount(1);
+        eq(consortium.hospital(1).account, present, "goes on with the last");
+        eq(consortium.accountsOf(1).length, consortium.MAX_ACCOUNTS(), "all of them");
+    }
+
     function test_a_wrong_address_locks_nobody_out() public {
         vm.startPrank(account(1));
         consortium.proposeAccount(address(0xDEAD));

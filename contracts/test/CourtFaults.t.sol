@@ -283,6 +283,36 @@ contract CourtFaultsTest is InCourt {
         court.proveReceipt(round, 1, keccak256("other"), signature);
     }
 
+    function test_who_leaves_while_the_office_is_empty_answers_to_the_last_court() public {
+        (SumTreeBuilder.Tree memory tree, uint256[7] memory words, uint256 lanes) = inflated();
+        enterAs(1, round, tree);
+        consortium.setDisputeCourt(address(0));
+        vm.prank(account(1));
+        consortium.resign();
+        consortium.setDisputeCourt(COURT);
+        court.proveLeaf(round, 1, words, 0, lanes, tree.proof(0));
+        eq(settlement.balanceOf(RESERVE), SLASHED, "slashed");
+    }
+
+    function test_a_court_that_convicted_out_of_office_voids_once_it_is_back() public {
+        (SumTreeBuilder.Tree memory tree, uint256[7] memory words, uint256 lanes) = inflated();
+        enterAs(1, round, tree);
+        vm.prank(account(1));
+        consortium.resign();
+        consortium.setDisputeCourt(COURT);
+        court.proveLeaf(round, 1, words, 0, lanes, tree.proof(0));
+        isTrue(court.isConvicted(round, 1) && !ledger.entry(round, 1).voided, "slashed, not void");
+        bytes memory again = abi.encodeWithSelector(IDisputeCourt.AlreadyConvicted.selector, round, 1);
+        vm.expectRevert(again);
+        court.proveLeaf(round, 1, words, 0, lanes, tree.proof(0));
+        consortium.setDisputeCourt(address(court));
+        court.proveLeaf(round, 1, words, 0, lanes, tree.proof(0));
+        isTrue(ledger.entry(round, 1).voided, "void");
+        eq(settlement.balanceOf(RESERVE), SLASHED, "slashed once");
+        vm.expectRevert(again);
+        court.proveLeaf(round, 1, words, 0, lanes, tree.proof(0));
+    }
+
     /// forge-config: default.isolate = true
     function test_what_a_proof_costs() public {
         (SumTreeBuilder.Tree memory tree, uint256[7] memory words, uint256 lanes) = inflated();
