@@ -196,6 +196,16 @@ class CourtClient(Contract):
             demand_record(number, view) for number, view in zip(ids, views, strict=True) if view["case_id"]
         )
 
+    def evidence_of(self, challenge_id: int, *, from_block: int = 0) -> bytes:
+        """What a challenge names its evidence by, 32 bytes; zeros where it names none.
+
+        Raises:
+            RecordError: there is no such challenge since that block.
+        """
+        for event in self.read_events("Challenged", from_block=from_block, indexed=[challenge_id]):
+            return bytes(event.values["evidence_hash"])
+        raise RecordError(f"there is no challenge {challenge_id} since block {from_block}")
+
     def point_of(self, challenge_id: int, index: int) -> DrawnPoint:
         """The point that a drawn leaf covers, and over what it was drawn."""
         lane, place = self.call("pointOf", challenge_id, index)

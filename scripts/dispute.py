@@ -18,7 +18,13 @@ from scripts.console.options import RUNS, RunId, Runs
 from scripts.console.output import console, print_json, print_table, tokens
 from scripts.console.run_command import run
 from scripts.console.session import find_run
-from scripts.federation.disputes import answer_demand, approve_bond, demand_leaves, prove_fault, settle_case
+from scripts.federation.disputes import (
+    answer_demand,
+    challenge_entry,
+    demand_leaves,
+    prove_fault,
+    settle_case,
+)
 from scripts.federation.signed_root import SignedRoot
 
 app = typer.Typer(help="Dispute one hospital's entry of a round.", no_args_is_help=True)
@@ -94,13 +100,11 @@ def open_case(
     """Challenge an entry, with a bond: it pays nothing until the case has ended."""
     sender = to.hospital(by)
     digest = bytes(32) if evidence is None else sha256(_read(evidence))
-    approve_bond(to.contracts, sender)
-    made = to.contracts.court.challenge(sender, number, hospital, digest)
-    _say(
-        to,
-        made.case_id,
-        f"case {made.case_id} is open: two thirds of its electors void the entry",
+    made, new = challenge_entry(to.contracts, sender, number, hospital, digest)
+    earlier = (
+        "" if new else f"; hospital {by} had challenged with this evidence already: no second bond is taken"
     )
+    _say(to, made.case_id, f"case {made.case_id} is open: two thirds of its electors void the entry{earlier}")
 
 
 @app.command()

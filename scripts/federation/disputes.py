@@ -1,13 +1,18 @@
-"""What parties do before the dispute court: bonds approved, faults proved from bundles, demands drawn and answered."""
+"""What parties do before the dispute court: bonds approved, faults proved from bundles, demands drawn and answered.
+
+A command that was killed can be run again: it goes on with the challenge that it made, and posts no second bond.
+"""
 
 from __future__ import annotations
 
 from chain.clock import Clock
+from chain.connect import to_address
 from chain.contracts import Contracts
 from chain.court import ChallengeRecord
 from chain.history import read_round
 from chain.phases import CaseOutcome, Fault
 from chain.sender import Sender
+from chain.unsettled import finish
 from fl_core.spec import epoch_of
 from scripts.console.errors import CommandError
 from scripts.federation.fault_proofs import find_fault, opening_at
@@ -70,14 +75,54 @@ def prove_fault(contracts: Contracts, sender: Sender, record: RoundRecord, hospi
     return contracts.court.prove_leaf(sender, record.number, hospital, proof)
 
 
+def challenge_entry(
+    contracts: Contracts, challenger: Sender, round_number: int, hospital: int, evidence: bytes
+) -> tuple[ChallengeRecord, bool]:
+    """Challenge an entry with a bond, unless its open case has an equal challenge of the challenger's already.
+
+    Args:
+        contracts: the deployment.
+        challenger: who posts the bond.
+        round_number: the round.
+        hospital: the accused.
+        evidence: names what is held against it, 32 bytes; zeros for nothing.
+
+    Returns:
+        The challenge, and whether it is new.
+
+    Raises:
+        CommandError: the challenger does not have the bond.
+        ContractError: the court refuses.
+    """
+    court, start = contracts.court, contracts.deployment.block
+    own = _own_challenges(contracts, challenger, round_number, hospital)
+    demands = {item.challenge_id for item in court.demands_in(own[0].case_id)} if own else set()
+    for item in own:
+        if item.id not in demands and court.evidence_of(item.id, from_block=start) == evidence:
+            return item, False
+    approve_bond(contracts, challenger)
+    return court.challenge(challenger, round_number, hospital, evidence), True
+
+
 def demand_leaves(
     contracts: Contracts, challenger: Sender, clock: Clock, round_number: int, hospital: int
 ) -> ChallengeRecord:
-    """Demand random leaves of an entry, and draw them as soon as the block is known."""
-    approve_bond(contracts, challenger)
-    made = contracts.court.demand(challenger, round_number, hospital)
-    clock.wait_blocks(DRAW_BLOCKS)
-    contracts.court.draw(challenger, made.id)
+    """Demand random leaves of an entry, unless the challenger has in its open case, and draw them when that is due.
+
+    Raises:
+        CommandError: the challenger does not have the bond.
+        ContractError: the court refuses.
+    """
+    court = contracts.court
+    own = {item.id: item for item in _own_challenges(contracts, challenger, round_number, hospital)}
+    standing = court.demands_in(court.open_case_of(round_number, hospital)) if own else ()
+    made = next((own[item.challenge_id] for item in standing if item.challenge_id in own), None)
+    if made is None:
+        approve_bond(contracts, challenger)
+        made = court.demand(challenger, round_number, hospital)
+    while not _is_drawn(contracts, made):  # one that comes too late for its block gets another block
+        clock.wait_blocks(DRAW_BLOCKS)
+        court.draw(challenger, made.id)
     return made
 
 
@@ -117,6 +162,13 @@ def settle_case(contracts: Contracts, sender: Sender, case_id: int) -> int:
     return len(open_bonds)
 
 
+def settle_cases_about(contracts: Contracts, sender: Sender, round_number: int, hospital: int) -> None:
+    """Settle every case about an entry, see `settle_case`; none may be running."""
+    for case in contracts.court.cases():
+        if (case.round, case.hospital) == (round_number, hospital):
+            settle_case(contracts, sender, case.id)
+
+
 def part_of(record: RoundRecord, hospital: int) -> HospitalRecord:
     """A hospital's part of a round's bundle.
 
@@ -129,3 +181,26 @@ def part_of(record: RoundRecord, hospital: int) -> HospitalRecord:
             f"hospital {hospital} has no part in round {record.number}: it has {sorted(record.hospitals)}"
         )
     return part
+
+
+def _own_challenges(
+    contracts: Contracts, sender: Sender, round_number: int, hospital: int
+) -> list[ChallengeRecord]:
+    """Challenges in an entry's open case that come from the sender, or from any account that its hospital had.
+
+    What a command that was killed left in the outbox is finished before, so that it is among them.
+    """
+    if sender.outbox is not None:
+        finish(contracts.w3, sender.outbox)
+    case = contracts.court.open_case_of(round_number, hospital)
+    if case == 0:
+        return []
+    own, by = {sender.address}, contracts.consortium.hospital_id_of(sender.address)
+    if by != 0:
+        own |= {to_address(held.account) for held in contracts.consortium.accounts_of([by])[by]}
+    return [item for item in contracts.court.challenges() if item.case_id == case and item.challenger in own]
+
+
+def _is_drawn(contracts: Contracts, made: ChallengeRecord) -> bool:
+    demands = contracts.court.demands_in(made.case_id)
+    return any(item.drawn for item in demands if item.challenge_id == made.id)

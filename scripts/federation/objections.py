@@ -16,7 +16,12 @@ from chain.sender import Sender
 from fl_core.canonical import digest_json
 from incentives import Finding
 from scripts.console.errors import CommandError
-from scripts.federation.disputes import NothingProvableError, approve_bond, prove_fault
+from scripts.federation.disputes import (
+    NothingProvableError,
+    approve_bond,
+    prove_fault,
+    settle_cases_about,
+)
 from scripts.federation.record import RoundRecord
 
 _OWN_CHECKS = frozenset({"leaves", "class caps", "receipts", "entry", "form"})
@@ -57,6 +62,8 @@ def void_entries(
 ) -> None:
     """Have entries voided: by a fault that machines check where there is one, else by a challenge and votes.
 
+    It can be run again where it was killed: an open case is gone on with, and bonds are paid out of those that ended.
+
     Args:
         contracts: the deployment.
         record: the round, whose entries are in and which is not closed.
@@ -66,23 +73,34 @@ def void_entries(
     Raises:
         CommandError: the first cannot pay a challenge's bond, or too few object.
     """
-    first, *others = (objectors[hospital] for hospital in sorted(objectors))
+    first = objectors[min(objectors)]
     for accused, findings in held.items():
         entry = contracts.ledger.entry(record.number, accused)
-        if entry.voided or not entry.submitted:  # who has no entry forfeits anyway
+        if not entry.submitted:  # who has no entry forfeits anyway
             continue
-        try:
-            prove_fault(contracts, first, record, accused)
-        except NothingProvableError:
-            approve_bond(contracts, first)
-            evidence = evidence_digest(findings)
-            made = contracts.court.challenge(first, record.number, accused, evidence)
-            for voter in others:
-                if contracts.court.case(made.case_id).outcome is CaseOutcome.OPEN:
-                    contracts.court.vote(voter, made.case_id)
-            if contracts.court.case(made.case_id).outcome is CaseOutcome.OPEN:
-                raise CommandError(
-                    f"too few hospitals object to the entry of hospital {accused} in round {record.number}: case "
-                    f"{made.case_id} is open, have others vote on it with `fediomt dispute vote`"
-                ) from None
-            contracts.court.settle(first, made.id)
+        if not entry.voided:
+            try:
+                prove_fault(contracts, first, record, accused)
+            except NothingProvableError:
+                _vote_out(contracts, record.number, accused, evidence_digest(findings), objectors)
+        settle_cases_about(contracts, first, record.number, accused)
+
+
+def _vote_out(
+    contracts: Contracts, round_number: int, accused: int, evidence: bytes, objectors: Mapping[int, Sender]
+) -> None:
+    """Challenge an entry, unless a case about it is open, and have every elector that objects vote."""
+    court, first = contracts.court, objectors[min(objectors)]
+    case_id = court.open_case_of(round_number, accused)
+    if case_id == 0:
+        approve_bond(contracts, first)
+        case_id = court.challenge(first, round_number, accused, evidence).case_id
+    for hospital in sorted(objectors):
+        case = court.case(case_id)
+        if case.outcome is CaseOutcome.OPEN and hospital in case.electors - case.votes:
+            court.vote(objectors[hospital], case_id)
+    if court.case(case_id).outcome is CaseOutcome.OPEN:
+        raise CommandError(
+            f"too few hospitals object to the entry of hospital {accused} in round {round_number}: case {case_id} is "
+            "open, have others vote on it with `fediomt dispute vote`"
+        )

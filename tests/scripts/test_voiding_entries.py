@@ -18,7 +18,8 @@ HELD = {1: [Finding("leaves", "hospital 1, slot 0, quality", "1", "2", 1)]}
 def voided_after(error: Exception) -> mock.Mock:
     """Object to hospital 1 where proving a fault ends in an error; what was asked for then."""
     entry = SimpleNamespace(voided=False, submitted=True)
-    contracts = SimpleNamespace(ledger=SimpleNamespace(entry=lambda *_: entry))
+    court = SimpleNamespace(open_case_of=lambda *_: 0)
+    contracts = SimpleNamespace(ledger=SimpleNamespace(entry=lambda *_: entry), court=court)
     approved = mock.Mock(side_effect=CommandError("a challenge was begun"))
     with (
         mock.patch.object(objections, "prove_fault", side_effect=error),
