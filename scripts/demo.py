@@ -40,6 +40,7 @@ from scripts.federation.report import (
 )
 from scripts.federation.run import Run, new_run_id
 from scripts.federation.settings import DEFAULT_EPSILON, RunSettings
+from scripts.federation.signing_journal import SIGNED_FOLDER
 from scripts.federation.story import report_of, run_on_chain
 from scripts.federation.worker_processes import worker_count
 
@@ -114,6 +115,7 @@ def tell(settings: RunSettings, screen: Console, run_id: str, folder: Path) -> R
                 DevelopmentKeyring(DEVELOPMENT_CHAIN),
                 DeployConfig.local(k_min=settings.k_min, rule=DEFAULT_RULE),
                 capacities_bps=[10_000 // settings.hospitals] * settings.hospitals,
+                signed=folder / SIGNED_FOLDER,  # the chain is this demo's alone
                 progress=status.update,
             )
         screen.print(f"contracts deployed, {settings.hospitals} hospitals admitted, bonds posted")

@@ -136,12 +136,13 @@ def open_consortium(
     from chain.gas import GasLedger
     from chain.unsettled import finish
     from scripts.federation.consortium import Consortium
+    from scripts.federation.signing_journal import SIGNED_FOLDER
 
     keyring, outbox = open_keyring(contracts.w3, keystore, password_file, creates=creates), open_outbox(home)
     settled = finish(contracts.w3, outbox).alive
     if settled:
         screen.print(f"{len(settled)} transactions of an interrupted command are in blocks now")
-    return Consortium(contracts, keyring, GasLedger(), outbox)
+    return Consortium(contracts, keyring, GasLedger(), outbox, home / SIGNED_FOLDER)
 
 
 def find_run(runs: Path, run: str | None) -> tuple[Path, RunState]:

@@ -44,7 +44,7 @@ class ChainBook:
         signatories: Signatories,
         clock: Clock,
         *,
-        folder: Path,
+        signed: Path,
         resumed: bool = False,
     ) -> None:
         """Take over where the ledger stands; a round left open by an earlier run is closed unpaid.
@@ -53,7 +53,7 @@ class ChainBook:
             contracts: the deployment.
             signatories: who sends.
             clock: how phases' time passes.
-            folder: the run's folder, where the hospitals note what they have signed.
+            signed: folder where the hospitals note what they have signed, the same for every run on this ledger.
             resumed: the run was recorded here before: what it left open is settled by whoever resumes it.
 
         Raises:
@@ -64,7 +64,9 @@ class ChainBook:
         self._coordinator = signatories.coordinator
         self._hospitals = signatories.hospitals
         self._clock = clock
-        self._journal = SigningJournal(folder, chain_id=self.chain_id, ledger=self.ledger)
+        self._journal = SigningJournal(
+            signed, chain_id=self.chain_id, genesis=self._coordinator.genesis, ledger=self.ledger
+        )
         self._k_min = contracts.ledger.params().k_min
         for hospital, sender in self._hospitals.items():
             found = contracts.consortium.hospital_id_of(sender.address)

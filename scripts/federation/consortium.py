@@ -24,6 +24,7 @@ from chain.unsettled import finish
 from scripts.console.errors import CommandError
 from scripts.federation.chain_book import Signatories
 from scripts.federation.keyring import Keyring
+from scripts.federation.signing_journal import SIGNED_FOLDER
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,22 @@ class Consortium:
         keyring: who signs with which key.
         gas: gas used by everything that these keys send.
         outbox: where transactions are kept until they are settled, or None.
+        signed: folder where hospitals note in which rounds they have signed, or None for one beside each run.
     """
 
     contracts: Contracts
     keyring: Keyring
     gas: GasLedger
     outbox: Outbox | None = None
+    signed: Path | None = None
 
     def sender(self, key: Key) -> Sender:
         """A sender for one of the keys."""
         return Sender(self.contracts.w3, key, gas=self.gas, outbox=self.outbox)
+
+    def signed_beside(self, run: Path) -> Path:
+        """Where the hospitals of a run, of which this is the folder, note what they have signed."""
+        return run.parent / SIGNED_FOLDER if self.signed is None else self.signed
 
     def signatories(self, hospitals: int) -> Signatories:
         """The coordinator's and the hospitals' senders."""
@@ -62,6 +69,7 @@ def found_consortium(
     capacities_bps: list[int],
     outbox: Outbox | None = None,
     records: Path | None = None,
+    signed: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Consortium:
     """Deploy the contracts, name the coordinator, admit hospitals, post their bonds, and hand over to their council.
@@ -76,6 +84,7 @@ def found_consortium(
         capacities_bps: each hospital's capacity, in basis points of a round's budget.
         outbox: where transactions are kept until they are settled.
         records: where the deployment is recorded, once it is whole.
+        signed: folder where hospitals note in which rounds they have signed.
         progress: told what is being done.
     """
     operator, coordinator = keyring.operator(), keyring.coordinator()
@@ -97,7 +106,7 @@ def found_consortium(
         if begun is not None and records is not None:
             end(records, begun)  # nothing can come of it
         raise
-    consortium = Consortium(open_contracts(w3, deployment), keyring, gas, outbox)
+    consortium = Consortium(open_contracts(w3, deployment), keyring, gas, outbox, signed)
     for number, (key, capacity) in enumerate(zip(hospitals, capacities_bps, strict=True), start=1):
         progress(f"admitting hospital {number} with a capacity of {capacity / 100:g}%")
         _bring_in(consortium, sender, key, number, capacity)

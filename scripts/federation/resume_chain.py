@@ -75,7 +75,7 @@ def settle(run: Run, consortium: Consortium, clock: Clock) -> list[str]:
             consortium.contracts,
             consortium.signatories(run.settings.hospitals),
             clock,
-            folder=run.folder,
+            signed=consortium.signed_beside(run.folder),
             resumed=True,
         )
         book.abandon_open_round()

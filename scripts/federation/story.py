@@ -38,7 +38,7 @@ def run_on_chain(
             contracts,
             consortium.signatories(settings.hospitals),
             clock,
-            folder=folder,
+            signed=consortium.signed_beside(folder),
             resumed=resumed,
         ),
         accounts=lambda hospital, index, epoch: EthereumSigner(keyring.device(hospital, index, epoch)),
