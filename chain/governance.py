@@ -43,7 +43,8 @@ def check_voting(chain_id: int, voting_seconds: int) -> None:
     least = 1 if chain_id in LOCAL_CHAIN_IDS else 3_600
     if not least <= voting_seconds <= MAX_VOTING_SECONDS:
         raise ChainError(
-            f"votes cannot be taken for {voting_seconds} s: give {least} to {MAX_VOTING_SECONDS}"
+            f"for votes a duration of {voting_seconds} s is outside {least} to {MAX_VOTING_SECONDS}: "
+            "choose one between"
         )
 
 
@@ -56,11 +57,11 @@ def check_court(
         ChainError: one is out of range.
     """
     if not 1 <= openings <= MAX_OPENINGS:
-        raise ChainError(f"a demand cannot draw {openings} openings: give 1 to {MAX_OPENINGS}")
+        raise ChainError(f"{openings} openings is out of range: give 1 to {MAX_OPENINGS}")
     if not 1 <= case_seconds <= max_freeze_seconds // 3:
         raise ChainError(
             f"a dispute cannot be open for case_seconds of {case_seconds}: give 1 to {max_freeze_seconds // 3} s, a "
-            "third of max_freeze_seconds at most"
+            f"third of max_freeze_seconds ({max_freeze_seconds / 10_800:g} hours at most with --case-hours)"
         )
     for name, amount in amounts.items():
         if amount < 1:
