@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
-from web3.utils.address import get_create_address
-
-from chain.abi import abi_of
 from chain.begun import BegunDeployment
-from chain.compile import load_artifact
 from chain.connect import LOCAL_CHAIN_IDS, NOBODY, chain_identity, to_address
 from chain.consortium import ConsortiumClient
 from chain.contracts import Contracts, open_contracts
+from chain.creations import Creations
 from chain.deployments import Deployment, check_present
 from chain.errors import ChainError, Miswired
-from chain.governance import check_delay, check_exit, check_objections
-from chain.receipts import Call, Receipt
+from chain.governance import check_court, check_delay, check_exit, check_objections, check_voting
+from chain.receipts import Receipt
 from chain.records import LedgerParams, RuleRecord
-from chain.rpc import request
 from chain.sender import Sender
 from chain.shapes import RuleLike
 from chain.token import Erc20Client
@@ -190,6 +186,13 @@ def deploy(
             f"there is no token at {config.settlement} on chain {chain_id}: give its right address"
         )
     check_delay(chain_id, config.council_delay_seconds)
+    check_voting(chain_id, config.council_voting_seconds)
+    check_court(
+        openings=config.openings,
+        case_seconds=config.case_seconds,
+        max_freeze_seconds=config.max_freeze_seconds,
+        amounts={"challenge_bond": config.challenge_bond, "slash_amount": config.slash_amount},
+    )
     check_objections(config.council_voting_seconds, config.council_delay_seconds, config.arbitration_seconds)
     check_exit(
         config.exit_seconds,
@@ -198,7 +201,7 @@ def deploy(
         + config.challenge_seconds
         + 2 * config.case_seconds,
     )
-    made = _Creations(sender, [] if begun is None else begun.created(sender))
+    made = Creations(sender, [] if begun is None else begun.created(sender))
     begun = begun or BegunDeployment.now(sender)
     authority = made.create("AccessManager", sender.address)
     settlement = (
@@ -219,9 +222,7 @@ def deploy(
     tree = made.create("DisclosedTree") if config.disclosed else NOBODY
     ledger = made.create("ContributionLedger", consortium, config.ledger_params(tree), config.rule)
     with sender.nonces.lock:  # nothing of ours may come between the token and the distributor that it names
-        nonce = int(request(w3, "eth_getTransactionCount", sender.address, "pending"), 16)
-        expected = str(get_create_address(sender.address, nonce + 1))  # type: ignore[arg-type]
-        token = made.create("ParticipationToken", expected, config.max_supply)
+        token = made.create("ParticipationToken", made.after_next(), config.max_supply)
         distributor = made.create("RewardDistributor", ledger, token)
     desk = made.create(
         "RedemptionDesk",
@@ -241,11 +242,6 @@ def deploy(
         config.case_seconds,
         config.openings,
     )
-    governed = ConsortiumClient(w3, consortium)
-    if governed.dispute_court() != court:
-        governed.set_dispute_court(sender, court)
-    if governed.slash_recipient() != desk:
-        governed.set_slash_recipient(sender, desk)
     deployment = Deployment(
         chain_id=chain_id,
         genesis="0x" + genesis.hex(),
@@ -264,39 +260,14 @@ def deploy(
         config=config.as_json(),
     )
     check_present(deployment, w3)
-    check_wiring(open_contracts(w3, deployment))
+    contracts = open_contracts(w3, deployment)
+    _check_stored(contracts, config.rule, to_address(coordinator or sender.address))
+    if contracts.consortium.dispute_court() != court:
+        contracts.consortium.set_dispute_court(sender, court)
+    if contracts.consortium.slash_recipient() != desk:
+        contracts.consortium.set_slash_recipient(sender, desk)
+    check_wiring(contracts)
     return deployment
-
-
-@dataclass
-class _Creations:
-    """Creates contracts one after the other; the first of them may be there already, from an interrupted attempt."""
-
-    sender: Sender
-    there: list[str] = field(default_factory=list)
-
-    def create(self, contract: str, *arguments: object) -> str:
-        """The address of the next contract; see `create_contract`."""
-        return self.there.pop(0) if self.there else create_contract(self.sender, contract, *arguments)
-
-
-def create_contract(sender: Sender, contract: str, *arguments: object) -> str:
-    """Deploy one compiled contract and return its address.
-
-    Args:
-        sender: pays.
-        contract: its Solidity name.
-        arguments: the constructor's, in Solidity's order.
-
-    Raises:
-        ContractError: the constructor refuses the arguments.
-    """
-    member = abi_of(contract).constructor
-    code = bytes.fromhex(str(load_artifact(contract)["bytecode"]).removeprefix("0x"))
-    receipt = sender.send(Call(None, code + member.encode(arguments), f"{contract}.constructor"))
-    if receipt.contract is None:
-        raise ChainError(f"the node did not say where {contract} was created: check the node")
-    return to_address(receipt.contract)
 
 
 def check_wiring(contracts: Contracts) -> None:
@@ -335,6 +306,26 @@ def check_wiring(contracts: Contracts) -> None:
             )
     if contracts.token.max_supply() != contracts.ledger.params().max_supply:
         raise Miswired("token and ledger have different maximum supplies: deploy again")
+
+
+def _check_stored(contracts: Contracts, rule: RuleLike, coordinator: str) -> None:
+    """Make sure that constructor parameters which are in storage, and in no code, are those of the deployment's terms.
+
+    Raises:
+        Miswired: one is another.
+    """
+    kept, named = contracts.ledger.rule(1), contracts.consortium.coordinator()
+    names = RuleRecord.__dataclass_fields__
+    same = all(_comparable(getattr(kept, name)) == _comparable(getattr(rule, name)) for name in names)
+    if not same or named != coordinator:
+        raise Miswired(
+            f"the consortium at {contracts.consortium.address} has another {'coordinator' if same else 'first rule'} "
+            "than these terms: another program sent with the deployer's key meanwhile, deploy again"
+        )
+
+
+def _comparable(value: object) -> object:
+    return tuple(value) if isinstance(value, Sequence) else value
 
 
 def admit_hospital(contracts: Contracts, governance: Sender, account: str | bytes, capacity_bps: int) -> int:

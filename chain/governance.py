@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chain.connect import LOCAL_CHAIN_IDS
 from chain.contracts import Contracts
@@ -12,6 +12,8 @@ from chain.phases import HospitalStatus
 from chain.sender import Sender
 
 MAX_DELAY_SECONDS = 365 * 86_400
+MAX_VOTING_SECONDS = 90 * 86_400
+MAX_OPENINGS = 63
 
 
 def check_delay(chain_id: int, delay_seconds: int) -> None:
@@ -30,6 +32,40 @@ def check_delay(chain_id: int, delay_seconds: int) -> None:
         raise ChainError(
             f"a governance delay of {delay_seconds} s is out of range: give {least} to {MAX_DELAY_SECONDS}{why}"
         )
+
+
+def check_voting(chain_id: int, voting_seconds: int) -> None:
+    """Make sure that the council's constructor takes the time for voting, before any contract is paid for.
+
+    Raises:
+        ChainError: it is out of range.
+    """
+    least = 1 if chain_id in LOCAL_CHAIN_IDS else 3_600
+    if not least <= voting_seconds <= MAX_VOTING_SECONDS:
+        raise ChainError(
+            f"for votes a duration of {voting_seconds} s is outside {least} to {MAX_VOTING_SECONDS}: "
+            "choose one between"
+        )
+
+
+def check_court(
+    *, openings: int, case_seconds: int, max_freeze_seconds: int, amounts: Mapping[str, int]
+) -> None:
+    """Make sure that the court's constructor takes its parameters, before any contract is paid for.
+
+    Raises:
+        ChainError: one is out of range.
+    """
+    if not 1 <= openings <= MAX_OPENINGS:
+        raise ChainError(f"{openings} openings is out of range: give 1 to {MAX_OPENINGS}")
+    if not 1 <= case_seconds <= max_freeze_seconds // 3:
+        raise ChainError(
+            f"a dispute cannot be open for case_seconds of {case_seconds}: give 1 to {max_freeze_seconds // 3} s, a "
+            f"third of max_freeze_seconds ({max_freeze_seconds / 10_800:g} hours at most with --case-hours)"
+        )
+    for name, amount in amounts.items():
+        if amount < 1:
+            raise ChainError(f"a {name} of {amount} does not work: give more than 0")
 
 
 def check_objections(voting_seconds: int, delay_seconds: int, arbitration_seconds: int) -> None:

@@ -217,6 +217,7 @@ contract RewardDistributor is ClaimGate, EIP712 {
     /// @dev Reverts unless a round pays somebody by now.
     function _requirePaid(uint64 round, ILedgerTypes.Standing standing) private view {
         if (standing == ILedgerTypes.Standing.NotClosed) revert NotClosed(round);
+        // slither-disable-next-line calls-loop -- once: it ends the loop
         if (standing == ILedgerTypes.Standing.WindowOpen) revert WindowOpen(round, ledger.claimableAt(round));
         if (standing == ILedgerTypes.Standing.Unpaid) revert NotPaid(round);
     }

@@ -16,6 +16,7 @@ from chain.proposals import read_call
 from chain.receipts import Call
 from chain.records import ProposalRecord
 from scripts.console.account_moves import accept, move
+from scripts.console.capacity import capacity_bps
 from scripts.console.errors import CommandError
 from scripts.console.index import Indexed
 from scripts.console.on_chain import OnChain, Signing, with_options
@@ -50,9 +51,7 @@ def admit(
     capacity: Annotated[float, typer.Option(help="Its capacity, percent of a round's budget.")] = 25.0,
 ) -> None:
     """Admit a hospital with a capacity that is fixed for good; it then posts its bond."""
-    bps = round(capacity * 100) if 0 < capacity <= 100 else 0
-    if bps == 0:
-        raise CommandError(f"a capacity of {capacity:g}% makes no sense: choose 0.01 to 100")
+    bps = capacity_bps(capacity)
     consortium = to.contracts.consortium
     known = account or to.keyring.hospital(consortium.hospital_count() + 1).address
     _propose(to, hospital, consortium.prepare("admit", to_address(known), bps))

@@ -19,6 +19,7 @@ from chain.deployments import Deployment, load_deployment
 from chain.errors import NotDeployed
 from chain.verify import first_difference, verify_code
 from incentives import DEFAULT_RULE
+from scripts.console.capacity import capacity_bps
 from scripts.console.errors import CommandError
 from scripts.console.given import given_options
 from scripts.console.options import HOME, ChainId, Home, Json, Keystore, PasswordFile, Url
@@ -46,6 +47,7 @@ _FIXED = {
     "openings": "openings",
     "voting_hours": "council_voting_seconds",
     "delay_hours": "council_delay_seconds",
+    "arbitration_hours": "arbitration_seconds",
 }
 """Parameters of the contracts, by the option that sets them."""
 
@@ -123,9 +125,7 @@ def deploy(
         return
     w3 = open_node(home, url, expected_chain)
     folder = deployments_folder(home)
-    share = 100 / hospitals if capacity is None else capacity
-    if not 0 < share <= 100:
-        raise CommandError(f"a capacity of {share:g}% makes no sense: choose above 0, at most 100")
+    share_bps = 10_000 // hospitals if capacity is None else capacity_bps(capacity)
     local = chain_id_of(w3) in LOCAL_CHAIN_IDS
     config = (
         DeployConfig.local(DEFAULT_RULE, k_min=k_min) if local else DeployConfig(DEFAULT_RULE, k_min=k_min)
@@ -160,7 +160,7 @@ def deploy(
                 w3, keystore, password_file, creates=frozenset({"operator", "coordinator", "hospital"})
             ),
             config,
-            capacities_bps=[int(share * 100)] * hospitals,
+            capacities_bps=[share_bps] * hospitals,
             outbox=open_outbox(home),
             records=folder,
             progress=status.update,
@@ -191,7 +191,7 @@ def _require_as_it_is(
     differ = [
         name for name, field in _FIXED.items() if name in given and recorded.get(field) != wanted[field]
     ]
-    if capacity is not None and any(item.capacity_bps != int(capacity * 100) for item in admitted):
+    if capacity is not None and any(item.capacity_bps != capacity_bps(capacity) for item in admitted):
         differ.append("capacity")
     if differ:
         raise CommandError(
@@ -206,10 +206,10 @@ def _with_governance(
     hours: Mapping[str, float | None],
     openings: int | None,
 ) -> DeployConfig:
-    """The configuration with what was chosen for court and council; the contracts refuse what is out of range.
+    """The configuration with what was chosen for court and council; `chain.deploy` refuses what is out of range.
 
     Raises:
-        CommandError: a number is negative or none, or disputes outlast a freeze.
+        CommandError: a number is negative or none.
     """
     wanted = {name: (value, TOKEN) for name, value in amounts.items()}
     wanted |= {name: (value, 3_600) for name, value in hours.items()}
@@ -220,13 +220,7 @@ def _with_governance(
     numbers = {name: round(Fraction(str(value)) * unit) for name, (value, unit) in chosen.items()}
     if openings is not None:
         numbers["openings"] = openings
-    changed = replace(config, **numbers)  # type: ignore[arg-type]
-    if 3 * changed.case_seconds > changed.max_freeze_seconds:
-        most = changed.max_freeze_seconds / 3 / 3_600
-        raise CommandError(
-            f"a dispute may be open for {most:g} hours at most: choose --case-hours accordingly"
-        )
-    return changed
+    return replace(config, **numbers)  # type: ignore[arg-type]
 
 
 def _verify(contracts: Contracts, as_json: bool) -> None:

@@ -27,12 +27,14 @@ class Database:
     Args:
         target: a path, or a URL such as `postgresql://user@host/database`. PostgreSQL's driver takes what the URL
             leaves out, above all the password, from the environment (PGPASSWORD) or ~/.pgpass.
+        own: whether the place was chosen here and not by the user, so that a damaged file there may be deleted.
 
     Raises:
         IndexFault: the URL is none, or names another kind of database.
     """
 
-    def __init__(self, target: Path | str) -> None:
+    def __init__(self, target: Path | str, *, own: bool = False) -> None:
+        self._own = own
         self.url = _url_of(target)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
@@ -97,9 +99,12 @@ class Database:
                 "make room and run the command again"
             )
         if "not a database" in said or "malformed" in said:
-            return IndexFault(
-                f"{self} is damaged or no index: delete it and run the command again, the chain has everything"
+            remedy = (
+                "delete it and run the command again, the chain has everything"
+                if self._own
+                else "name another with --index"
             )
+            return IndexFault(f"{self} is damaged or no index: {remedy}")
         if "locked" in said or state == "55P03":
             return IndexFault(
                 f"the index {self} is being written by another command: run this again when it is done"

@@ -136,11 +136,17 @@ class Store:
             rows = connection.execute(select(self.tables.stale))
             return frozenset((row.state, int(row.key)) for row in rows)
 
-    def moving(self) -> frozenset[tuple[str, int]]:
-        """States that change without an event that names them: time ends proposals, a draw extends a case."""
+    def moving(self, stale: frozenset[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        """States that change without an event that names them: time ends proposals, a draw extends a case.
+
+        Which votes count depends on which hospitals are active: with a hospital that changed, every proposal may have.
+        """
         proposal, case = self.tables.states["proposal"].table, self.tables.states["case"].table
+        proposals = select(proposal.c.of_proposal)
+        if not any(name == "hospital" for name, _ in stale):
+            proposals = proposals.where(proposal.c.state.in_(_MOVING))
         open_ones = {
-            "proposal": select(proposal.c.of_proposal).where(proposal.c.state.in_(_MOVING)),
+            "proposal": proposals,
             "case": select(case.c.of_case_id).where(case.c.outcome == CaseOutcome.OPEN),
         }
         with self.database.reading() as connection:

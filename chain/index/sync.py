@@ -209,7 +209,8 @@ def _prepare(store: Store, reader: Reader, since: BlockId, head: BlockId, chunk:
     if keep < since.number:
         stale |= store.touched_after(keep)
     current = last == head.number
-    states = reader.views(stale | kept_stale | store.moving(), last) if current else []
+    viewed = stale | kept_stale
+    states = reader.views(viewed | store.moving(viewed), last) if current else []
     hashes = {placed.event.block: placed.block_hash for placed in events}
     consistent = all(hashes[placed.event.block] == placed.block_hash for placed in events)
     if not consistent or reader.node.block(last) != until or hashes.get(last, until.hash) != until.hash:

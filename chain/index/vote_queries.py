@@ -34,7 +34,7 @@ class IndexVotes:
         """A proposal; RecordError where there is none of that id."""
         table = self.store.tables.states["proposal"].table
         with self.store.database.reading() as connection:
-            found = self._proposals(connection, table.c.of_proposal == max(number, 0))
+            found = self._proposals(connection, table.c.of_proposal == _id(number))
         if not found:
             raise RecordError(
                 f"there is no proposal {number}: list them with `fediomt consortium list` (UnknownProposal)"
@@ -52,7 +52,7 @@ class IndexVotes:
         cases, demands = states["case"].table, states["demand"].table
         challenges = states["challenge"].table
         with self.store.database.reading() as connection:
-            found = self._cases(connection, cases.c.of_case_id == max(case_id, 0))
+            found = self._cases(connection, cases.c.of_case_id == _id(case_id))
             if not found:
                 raise RecordError(f"there is no case {case_id}: list them with `fediomt dispute list`")
             case = found[0]
@@ -80,3 +80,8 @@ class IndexVotes:
     def _cases(self, connection: Connection, *conditions: Any) -> tuple[CaseRecord, ...]:  # noqa: ANN401
         found = self.store.views(connection, "case", *conditions)
         return tuple(case_record(number, view) for (number,), view in found)
+
+
+def _id(number: int) -> int:
+    """The id as a column can hold it: 0, which nothing has, for what is no uint256."""
+    return number if 0 <= number < 1 << 256 else 0

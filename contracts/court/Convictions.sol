@@ -92,6 +92,7 @@ abstract contract Convictions is CourtBase {
         bool voided = inOffice && _void(round, hospital);
         if (again) {
             if (!voided) revert AlreadyConvicted(round, hospital);
+            // slither-disable-next-line reentrancy-events -- the ledger calls nobody back
             emit Convicted(round, hospital, fault, true, 0);
             return;
         }

@@ -91,6 +91,7 @@ library SumTree {
             let second := mload(0xa0)
             mstore(0x40, hash)
             mstore(0x60, sums)
+            // slither-disable-next-line incorrect-shift -- two shifted by the depth, as meant
             let path := shl(6, xor(slot, sub(shl(depth, 2), 1)))
             for { let sibling := siblings.offset } gt(path, 0x7f) { sibling := add(sibling, 0x40) } {
                 let left := and(path, 0x40)

@@ -22,6 +22,7 @@ from scripts.console.on_chain import OnChain
 from scripts.console.output import console
 
 if TYPE_CHECKING:
+    from chain.index.database import Database
     from chain.index.store import Store
     from chain.index.sync import Synced
 
@@ -89,9 +90,7 @@ def index_target(contracts: Contracts, home: Path, named: str | None) -> Path | 
         raise CommandError(
             f"--index: a password on a command line is public: put it into ~/.pgpass, PGPASSWORD or {INDEX_VARIABLE}"
         )
-    deployment = contracts.deployment
-    name = f"{deployment.chain_id}-{deployment.genesis[2:10]}-{deployment.ledger[2:10].lower()}.sqlite"
-    return named or os.environ.get(INDEX_VARIABLE) or home / "index" / name
+    return named or os.environ.get(INDEX_VARIABLE) or _own_file(contracts, home)
 
 
 @contextmanager
@@ -99,11 +98,10 @@ def open_index(
     contracts: Contracts, home: Path, named: str | None, *, quiet: bool
 ) -> Iterator[tuple[Store, Synced]]:
     """The index, brought up to date, and what that took."""
-    from chain.index.database import Database
     from chain.index.store import Store
     from chain.index.sync import Reader, synchronise
 
-    database = Database(index_target(contracts, home, named))
+    database = _database(contracts, home, named)
     try:
         store = Store(database)
         with console(quiet=quiet).status("indexing") as status:
@@ -119,14 +117,26 @@ def open_index(
 
 def rebuild_index(contracts: Contracts, home: Path, named: str | None) -> None:
     """Drop the index's tables; the next use reads the chain from the deployment on."""
-    from chain.index.database import Database
     from chain.index.store import Store
 
-    database = Database(index_target(contracts, home, named))
+    database = _database(contracts, home, named)
     try:
         Store(database).discard()
     finally:
         database.close()
+
+
+def _own_file(contracts: Contracts, home: Path) -> Path:
+    deployment = contracts.deployment
+    name = f"{deployment.chain_id}-{deployment.genesis[2:10]}-{deployment.ledger[2:10].lower()}.sqlite"
+    return home / "index" / name
+
+
+def _database(contracts: Contracts, home: Path, named: str | None) -> Database:
+    from chain.index.database import Database
+
+    target = index_target(contracts, home, named)
+    return Database(target, own=target == _own_file(contracts, home))
 
 
 def _password(url: str) -> bool:

@@ -21,7 +21,6 @@ from chain.outbox import Outbox
 from chain.phases import HospitalStatus
 from chain.sender import Sender
 from chain.unsettled import finish
-from scripts.console.errors import CommandError
 from scripts.federation.chain_book import Signatories
 from scripts.federation.keyring import Keyring
 from scripts.federation.signing_journal import SIGNED_FOLDER
@@ -102,11 +101,12 @@ def found_consortium(
     begun = None if records is None else begin(records, sender, terms, recorded=_recorded(records, w3))
     try:
         deployment = deploy(sender, config, coordinator=coordinator.address, begun=begun)
+        consortium = Consortium(open_contracts(w3, deployment), keyring, gas, outbox, signed)
+        _check_admitted(consortium.contracts, [key.address for key in hospitals], capacities_bps)
     except Miswired:
         if begun is not None and records is not None:
             end(records, begun)  # nothing can come of it
         raise
-    consortium = Consortium(open_contracts(w3, deployment), keyring, gas, outbox, signed)
     for number, (key, capacity) in enumerate(zip(hospitals, capacities_bps, strict=True), start=1):
         progress(f"admitting hospital {number} with a capacity of {capacity / 100:g}%")
         _bring_in(consortium, sender, key, number, capacity)
@@ -118,13 +118,28 @@ def found_consortium(
     return consortium
 
 
+def _check_admitted(contracts: Contracts, accounts: list[str], capacities_bps: list[int]) -> None:
+    """Make sure that who is admitted so far is who the terms say, and that the others still can be.
+
+    Raises:
+        Miswired: another program, with other hospitals in mind, goes on with the same contracts or has.
+    """
+    found = [(hospital.account, hospital.capacity_bps) for hospital in contracts.consortium.hospitals()]
+    wanted = list(zip(accounts, capacities_bps, strict=True))
+    governed = contracts.council.execution_delay() is not None
+    if found != (wanted if governed else wanted[: len(found)]):
+        raise Miswired(
+            f"the consortium at {contracts.consortium.address} has other hospitals than these terms: another program "
+            "sent with the deployer's key meanwhile, deploy again"
+        )
+
+
 def _bring_in(consortium: Consortium, governance: Sender, key: Key, number: int, capacity_bps: int) -> None:
     """Admit a hospital and have it post its bond, as far as that is not done; it can pay for a challenge then."""
     contracts = consortium.contracts
     found = contracts.consortium.hospital_id_of(key.address)
-    found = found or admit_hospital(contracts, governance, key.address, capacity_bps)
-    if found != number:
-        raise CommandError(f"hospital {number} got id {found}: deploy afresh with `fediomt deploy --fresh`")
+    if not found:
+        admit_hospital(contracts, governance, key.address, capacity_bps)
     active = contracts.consortium.hospital(number).status is HospitalStatus.ACTIVE
     bond = 0 if active else contracts.consortium.bond_amount()
     fund_hospital(contracts, governance, key.address, bond + contracts.court.challenge_bond())

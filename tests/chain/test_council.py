@@ -20,7 +20,8 @@ from chain.contract_errors import (
     WrongStatus,
 )
 from chain.contracts import open_contracts
-from chain.deploy import DeployConfig, check_wiring, create_contract, deploy, fund_hospital, post_bond
+from chain.creations import create_contract
+from chain.deploy import DeployConfig, check_wiring, deploy, fund_hospital, post_bond
 from chain.errors import ChainError
 from chain.governance import check_governed, hand_over
 from chain.keys import Key, fund

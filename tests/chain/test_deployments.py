@@ -12,7 +12,8 @@ from web3 import Web3
 
 from chain.connect import connect
 from chain.contracts import open_contracts
-from chain.deploy import DeployConfig, check_wiring, create_contract, deploy
+from chain.creations import create_contract
+from chain.deploy import DeployConfig, check_wiring, deploy
 from chain.deployments import load_deployment, read_deployment
 from chain.errors import ChainError, NotDeployed
 from chain.keys import Key, development_key, fund

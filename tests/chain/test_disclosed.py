@@ -19,7 +19,7 @@ from chain_world import (
 from chain.abi import abi_of
 from chain.contract import Contract
 from chain.contract_errors import ContractError
-from chain.deploy import create_contract
+from chain.creations import create_contract
 from chain.keys import Key
 from chain.records import Claim
 from incentives.default_rule import DEFAULT_RULE

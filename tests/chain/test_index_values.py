@@ -165,10 +165,11 @@ def test_password_is_never_shown():
 
 def test_file_that_is_no_database_and_folder_that_cannot_be_made_are_named(tmp_path: Path):
     (tmp_path / "index.sqlite").write_bytes(b"something else, and long enough to be looked at" * 40)
-    with (
-        pytest.raises(IndexFault, match="damaged or no index"),
-        Database(tmp_path / "index.sqlite").reading(),
-    ):
-        pass
+    for own, remedy in ((False, "name another with --index$"), (True, "delete it and run the command again")):
+        with (
+            pytest.raises(IndexFault, match=f"damaged or no index: {remedy}"),
+            Database(tmp_path / "index.sqlite", own=own).reading(),
+        ):
+            pass
     with pytest.raises(IndexFault, match="name another place with --index"):
         Database(tmp_path / "index.sqlite" / "below" / "x.sqlite")

@@ -50,6 +50,22 @@ def test_proposals_stand_in_the_index_where_they_stand_on_the_chain(world: World
     assert states(store, world)[:2] == [ProposalState.EXECUTED, ProposalState.REJECTED]
 
 
+def test_votes_of_a_hospital_that_comes_back_count_in_the_index_as_on_the_chain(world: World, store: Store):
+    council, consortium = world.contracts.council, world.contracts.consortium
+    council.propose(world.hospitals[1], consortium.prepare("suspend", 4))
+    for hospital in (2, 3):
+        council.vote(world.hospitals[hospital], 1)
+    consortium.suspend(world.governance, 3)
+    world.clock.wait_until(council.proposal(1).voting_ends_at + 1)
+    request(world.w3, "evm_mine")
+    assert states(store, world) == [ProposalState.REJECTED]
+    mark = request(world.w3, "evm_snapshot")
+    consortium.reinstate(world.governance, 3)
+    assert states(store, world) != [ProposalState.REJECTED]
+    assert request(world.w3, "evm_revert", mark)
+    assert states(store, world) == [ProposalState.REJECTED]
+
+
 def test_disputes_stand_in_the_index_where_they_stand_on_the_chain(world: World, store: Store):
     trees, court = entered(world, lambda tree: with_lanes(tree, 0, volume=7)), world.contracts.court
     court.challenge(stake(world, 3), 1, 2, b"e" * 32)
@@ -82,12 +98,23 @@ def test_disputes_stand_in_the_index_where_they_stand_on_the_chain(world: World,
 def test_what_there_is_none_of_is_refused_in_the_words_of_the_chain(world: World, store: Store):
     synchronise(store, Reader(world.contracts))
     index, chain = IndexVotes(store), ChainVotes(world.contracts)
-    for ask in (lambda votes: votes.proposal(9), lambda votes: votes.dispute(9)):
+    asked = [9, 2**256 - 1]
+    asks = [lambda votes, number=number: votes.proposal(number) for number in asked]
+    for ask in [*asks, *(lambda votes, number=number: votes.dispute(number) for number in asked)]:
         with pytest.raises(ChainError) as from_chain:
             ask(chain)
         with pytest.raises(ChainError) as from_index:
             ask(index)
         assert str(from_index.value) == str(from_chain.value)
+
+
+def test_an_id_beyond_the_contracts_numbers_is_unknown_as_any_other(world: World, store: Store):
+    synchronise(store, Reader(world.contracts))
+    for number in (-1, 2**256, 10**80, 10**85):
+        with pytest.raises(ChainError, match=f"there is no proposal {number}: list them"):
+            IndexVotes(store).proposal(number)
+        with pytest.raises(ChainError, match=f"there is no case {number}: list them"):
+            IndexVotes(store).dispute(number)
 
 
 def test_a_dispute_that_a_reorganisation_takes_away_is_gone(world: World, store: Store):

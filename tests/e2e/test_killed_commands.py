@@ -99,6 +99,33 @@ def test_interrupted_deploy_with_other_options_begins_anew(tmp_path: Path, proxy
     assert contracts(proxy, tmp_path).court.openings() == 3
 
 
+@pytest.mark.parametrize(
+    ("killed", "other"),
+    [
+        (1, ("--k-min", "4")),
+        (5, ("--arbitration-hours", "30")),
+        pytest.param(1, ("--capacity", "8.2"), marks=pytest.mark.slow),
+        pytest.param(13, ("--k-min", "4"), marks=pytest.mark.slow),
+    ],
+)
+def test_what_another_home_deployed_meanwhile_is_not_taken_for_the_interrupted_deployment(
+    tmp_path: Path, proxy: FaultyProxy, killed: int, other: tuple[str, str]
+):
+    (tmp_path / "other").mkdir()
+    assert killed_at(proxy, killed, *DEPLOY, cwd=tmp_path, lost=True) == KILLED
+    for left_over in left(tmp_path):  # as if the transaction had been lost with its outbox
+        left_over.unlink()
+    assert fediomt(*DEPLOY, *other, "--url", proxy.url, cwd=tmp_path / "other").code == 0
+    resumed = fediomt(*DEPLOY, "--url", proxy.url, cwd=tmp_path)
+    if resumed.code != 0:
+        assert_one_line_error(resumed, "another program sent with the deployer's key", "deploy again")
+        assert fediomt(*DEPLOY, "--url", proxy.url, cwd=tmp_path).code == 0
+    made = contracts(proxy, tmp_path)
+    assert made.deployment.config["k_min"] == made.ledger.params().k_min == 3
+    assert made.deployment.config["arbitration_seconds"] == made.desk.call("arbitrationSeconds")
+    assert [hospital.capacity_bps for hospital in made.consortium.hospitals()] == [3_333] * HOSPITALS
+
+
 def test_fresh_deployment_is_not_taken_for_the_one_before_it(tmp_path: Path, proxy: FaultyProxy):
     assert fediomt(*DEPLOY, "--url", proxy.url, cwd=tmp_path).code == 0
     first = contracts(proxy, tmp_path).deployment
@@ -139,6 +166,7 @@ def test_options_that_cannot_change_what_is_deployed_are_refused(tmp_path: Path,
         ("--capacity", "10"),
         ("--challenge-bond", "7"),
         ("--case-hours", "0.5"),
+        ("--arbitration-hours", "30"),
         ("--settlement", "0x" + "33" * 20),
     ):
         refused = run("--hospitals", "3", option, value)
@@ -147,3 +175,24 @@ def test_options_that_cannot_change_what_is_deployed_are_refused(tmp_path: Path,
     assert_one_line_error(run("--verify", "--fresh"), "--verify deploys nothing", "--fresh")
     assert run("--hospitals", "3", "--k-min", "3", "--openings", "8", "--slash", "500").code == 0
     assert sent(proxy) == count
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--capacity", "0.005", "choose 0.01 to 100"),
+        ("--capacity", "nan", "choose 0.01 to 100"),
+        ("--case-hours", "0", "give 1 to"),
+        ("--case-hours", "1000", "third of max_freeze_seconds"),
+        ("--openings", "64", "give 1 to 63"),
+        ("--openings", "0", "give 1 to 63"),
+        ("--slash", "0", "more than 0"),
+        ("--voting-hours", "0", "give 1 to"),
+    ],
+)
+def test_what_no_contract_would_take_is_refused_before_anything_is_sent(
+    tmp_path: Path, proxy: FaultyProxy, option: str, value: str, words: str
+):
+    before = sent(proxy)
+    assert_one_line_error(fediomt("deploy", option, value, "--url", proxy.url, cwd=tmp_path), words)
+    assert sent(proxy) == before

@@ -16,6 +16,7 @@ from chain.errors import EngineMissing
 from chain.keys import Key
 from chain.node import AnvilNode
 from incentives import DEFAULT_RULE
+from scripts.console.capacity import capacity_bps
 from scripts.federation.consortium import Consortium, found_consortium
 from scripts.federation.keyring import DevelopmentKeyring
 
@@ -134,6 +135,13 @@ def test_proposals_are_listed_shown_and_cancelled(desk: Desk):
     page = desk.run("show", first).out
     assert "1, 2, 3, 4" in page
     assert "UTC" in page
+
+
+@pytest.mark.parametrize(
+    ("percent", "points"), [(8.2, 820), (0.29, 29), (2.3, 230), (0.01, 1), (100.0, 10_000), (12.345, 1_234)]
+)
+def test_percent_are_basis_points_exactly(percent: float, points: int):
+    assert capacity_bps(percent) == points
 
 
 @pytest.mark.parametrize(
