@@ -43,8 +43,8 @@ def check_voting(chain_id: int, voting_seconds: int) -> None:
     least = 1 if chain_id in LOCAL_CHAIN_IDS else 3_600
     if not least <= voting_seconds <= MAX_VOTING_SECONDS:
         raise ChainError(
-            f"for votes a duration of {voting_seconds} s is outside {least} to {MAX_VOTING_SECONDS}: "
-            "choose one between"
+            f"for votes a duration of {voting_seconds} s is outside {least}..{MAX_VOTING_SECONDS}: give {least} to "
+            f"{MAX_VOTING_SECONDS}"
         )
 
 
