@@ -22,7 +22,7 @@ setup: $(READY) ## virtual environment and npm packages, pinned
 demo: $(READY) ## the whole story: hospitals train, the chain records, tokens are claimed and redeemed
 	@$(BIN)/fediomt demo $(ARGS)
 
-test: $(READY) ## every test (under ten minutes on two cores)
+test: $(READY) ## every test (22 minutes of processor time)
 	@$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile $(ARGS)
 
 test-slow: $(READY) ## the tests that `make test` leaves out: attacks, 10^5 schedules (about an hour)
